@@ -1,0 +1,433 @@
+"""The command line: one thin function per command; everything heavy is imported when a command needs it."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detente.errors import DetenteError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detente.axes import Game
+    from detente.model.scenario import Scenario
+    from detente.solve.solution import Solution
+
+EXIT_MISTAKE, EXIT_UNCONVERGED, EXIT_PROBLEMS, EXIT_STOPPED = 2, 3, 1, 130
+DEFAULT_DRAWS = 2_000
+
+app = typer.Typer(
+    name="detente",
+    help="A workbench for international crises: read the record, solve, compare policies, brief.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Start with: detente brief october-2024",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Seed = Annotated[int, typer.Option(help="Of the draws; the same seed gives the same numbers.")]
+GameName = Annotated[str, typer.Argument(metavar="GAME", help="A scenario, a library game, or a .efg file.")]
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
+    try:
+        app()
+    except DetenteError as error:
+        _say_error(str(error))
+        sys.exit(EXIT_MISTAKE)
+    except SystemExit as stop:
+        if stop.code == EXIT_STOPPED:
+            _say_error("stopped; nothing was written")
+        raise
+
+
+def _say_error(message: str) -> None:
+    print(f"detente: {message}", file=sys.stderr)
+
+
+def _console(*, wrap: bool = False) -> "Console":
+    """A console that prints text as it is; with ``wrap`` it breaks lines at words, for tables and panels."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=not wrap)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def _progress(label: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr that appears after a second; yields a function to call with the number done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+# -- list ----------------------------------------------------------------------------------------
+@app.command("list")
+def list_command(as_json: Json = False) -> None:
+    """Scenarios and library games."""
+    import tomllib
+
+    from detente.library.games import GAMES
+    from detente.model.scenario import BUILTIN, FILE, scenario_names
+
+    rows = []
+    for name in scenario_names():
+        # Only the title is needed: the whole scenario is read when it is used.
+        data = tomllib.loads((BUILTIN / name / FILE).read_text(encoding="utf-8"))
+        rows.append({"name": name, "kind": "scenario", "title": data["title"], "as_of": str(data["as_of"])})
+    rows += [
+        {"name": game.name, "kind": "library game", "title": game.crisis.title, "source": game.source}
+        for game in GAMES.values()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    from rich.table import Table
+
+    table = Table("name", "kind", "title", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["name"], row["kind"], row["title"])
+    _console(wrap=True).print(table)
+
+
+# -- brief ---------------------------------------------------------------------------------------
+@app.command()
+def brief(
+    scenario: ScenarioName,
+    draws: Annotated[int, typer.Option(min=1, help="Possible worlds drawn from the priors.")] = DEFAULT_DRAWS,
+    seed: Seed = 0,
+    policy: Annotated[list[str] | None, typer.Option(help="Only these policies (repeatable).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="HTML file; default: SCENARIO-brief.html.")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Solve the ensemble, print the bottom line and the options table, write the HTML brief."""
+    import datetime
+
+    from detente.decide.ensemble import run
+    from detente.model.files import check_writable
+    from detente.model.scenario import load_scenario
+    from detente.report.brief import check_draws, make_brief
+    from detente.report.html import write_html
+    from detente.report.terminal import brief_json, print_brief
+
+    loaded = load_scenario(scenario)
+    policies = {name: loaded.policy(name) for name in policy} if policy else None
+    path = output or Path(f"{loaded.slug}-brief.html")
+    check_writable(path)  # before the work, not after it
+    check_draws(loaded, draws)
+    _compile_with_progress(loaded, quiet=as_json)
+    with _progress("Solving worlds", draws, quiet=as_json) as progress_fn:
+        ensemble = run(loaded, num_draws=draws, seed=seed, policies=policies, progress_fn=progress_fn)
+    made = make_brief(loaded, ensemble)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    write_html(made, path, generated=now)
+    if as_json:
+        _print_json(brief_json(made) | {"html": str(path)})
+    else:
+        print_brief(made, _console(wrap=True), path)
+    if open_page:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _compile_with_progress(scenario: "Scenario", *, quiet: bool = False) -> "Game":
+    """Compile a scenario's game; the bar appears for large trees."""
+    with _progress("Writing out histories", None, quiet=quiet) as progress_fn:
+        from detente.model.compile import compile
+
+        game = compile(scenario.crisis, parameters=scenario.rule_parameters, progress_fn=progress_fn)
+    scenario.__dict__["game"] = game
+    return game
+
+
+# -- solve ---------------------------------------------------------------------------------------
+@app.command()
+def solve(
+    game: GameName,
+    precision: Annotated[
+        str | None, typer.Option(help="λ per utility unit, one or several: 1,2,5. Default: the scenario's, else 1.")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter.")] = None,
+    commit: Annotated[
+        list[str] | None, typer.Option(metavar="MOVE=OPTION", help="Bind a player to an option, known to all.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="auto, dense or sweep.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Agent quantal response equilibrium of a scenario (its median world), a library game or a .efg file."""
+    from detente.solve.api import solve as solve_game
+
+    compiled, values, default = _game(game, _assignments(set_, "--set"), quiet=as_json)
+    steps = _precisions(precision) if precision is not None else [default]
+    bound = {move: option for move, option in (_pair(c, "--commit", "message='red lines'") for c in commit or ())}
+    order = sorted(set(steps))
+    solutions = solve_game(compiled, values, precision=order, commit=bound, method=method)
+    found = [solutions[order.index(step)] for step in steps]
+    if as_json:
+        _print_json(_solutions_json(found))
+    else:
+        _print_solutions(found)
+    if not all(s.converged.all() for s in found):
+        raise typer.Exit(EXIT_UNCONVERGED)
+
+
+def _game(name: str, given: dict[str, float], *, quiet: bool = False) -> tuple["Game", dict[str, float], float]:
+    """A game by name, the values of its parameters, and the precision to use when none is given."""
+    from detente.library.games import GAMES
+    from detente.model.compile import compile
+
+    if name.lower().endswith(".efg"):
+        from detente.model.efg import read_efg
+
+        game, values, default = read_efg(Path(name)), {}, 1.0
+    elif name in GAMES:
+        game, values, default = compile(GAMES[name].crisis), dict(GAMES[name].defaults), 1.0
+    else:
+        from detente.errors import nearest
+        from detente.model.priors import median_draw
+        from detente.model.scenario import load_scenario, scenario_names
+
+        if not Path(name).is_dir() and name not in scenario_names():
+            raise UsageError(
+                f"{name!r} is not a scenario, a library game, a folder or a .efg file."
+                f"{nearest(name, [*scenario_names(), *GAMES])} 'detente list' shows them all."
+            )
+        scenario = load_scenario(name)
+        game, values = _compile_with_progress(scenario, quiet=quiet), median_draw(scenario.priors)
+        key = scenario.file.precision
+        default = values.pop(key) if isinstance(key, str) else float(key)
+    for parameter in given:
+        if parameter not in values:
+            from detente.errors import nearest
+
+            raise UsageError(f"--set: {parameter!r} is not a parameter of {name!r}.{nearest(parameter, values)}")
+    return game, values | given, default
+
+
+def _precisions(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--precision: {text!r} is not a list of numbers. Write for example --precision 1,2,5."
+        ) from None
+    for value in values:
+        if not 0 <= value < float("inf"):
+            raise UsageError(f"--precision: {value} is not a finite number ≥ 0. Give λ ≥ 0, per utility unit.")
+    return values
+
+
+def _pair(text: str, option: str, example: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise UsageError(f"{option}: {text!r} is not NAME=VALUE. Write for example {option} {example}.")
+    return name.strip(), value.strip()
+
+
+def _assignments(texts: list[str] | None, option: str) -> dict[str, float]:
+    found = {}
+    for text in texts or ():
+        name, value = _pair(text, option, "alliance=1.5")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise UsageError(f"{option}: the value of {name!r} is {value!r}, not a number.") from None
+    return found
+
+
+def _solutions_json(solutions: list["Solution"]) -> dict[str, Any]:
+    """Solutions of the first draw, in the form that other programs read."""
+    from detente.solve.solution import STATUS_NAMES
+
+    game = solutions[0].game
+    numbers: dict[int, int] = {}
+    first = []
+    for infoset in game.infosets:
+        numbers[infoset.player] = numbers.get(infoset.player, 0) + 1
+        first.append(numbers[infoset.player])
+
+    def one(s: "Solution") -> dict[str, Any]:
+        return {
+            "precision": float(s.precision[:, 0].max()),
+            "status": STATUS_NAMES[s.status[0]],
+            "message": s.message(0),
+            "residual": float(s.residual[0]),
+            "payoffs": s.payoffs[:, 0].tolist(),
+            "infosets": [
+                {
+                    "player": infoset.player + 1,
+                    "number": first[i],
+                    "label": infoset.move,
+                    "knows": [list(item) for item in infoset.knows],
+                    "options": list(infoset.options),
+                    "probabilities": s.infoset(i)[:, 0].tolist(),
+                }
+                for i, infoset in enumerate(game.infosets)
+            ],
+        }
+
+    return {"game": game.title, "players": list(game.players), "solutions": [one(s) for s in solutions]}
+
+
+MOST_INFOSETS = 60  # shown in a terminal; beyond, moves are summed up
+
+
+def _print_solutions(solutions: list["Solution"]) -> None:
+    from rich.table import Table
+
+    from detente.solve.solution import move_names
+
+    console = _console(wrap=True)
+    game = solutions[0].game
+    console.print(f"{game.title}", style="bold")
+    console.print(f"{game.num_nodes:,} nodes, {len(game.infosets):,} infosets", style="dim")
+    headers = [f"λ = {s.precision[:, 0].max():g}" for s in solutions]
+    detailed = len(game.infosets) <= MOST_INFOSETS
+    table = Table("player", "move", "knows" if detailed else "", "option", *headers, box=None, pad_edge=False)
+    if detailed:
+        for i, infoset in enumerate(game.infosets):
+            knows = ", ".join(f"{name} {label}" for name, label in infoset.knows)
+            for j, option in enumerate(infoset.options):
+                shown = (game.players[infoset.player], infoset.move, knows) if j == 0 else ("", "", "")
+                table.add_row(*shown, option, *(f"{s.infoset(i)[j, 0]:.4f}" for s in solutions))
+    else:
+        player = {infoset.move: game.players[infoset.player] for infoset in game.infosets}
+        for move in (m for m in move_names(game) if m in player):
+            shares = [s.choice(move) for s in solutions]
+            for j, option in enumerate(shares[0]):
+                shown = (player[move], move, "") if j == 0 else ("", "", "")
+                table.add_row(*shown, option, *(f"{share[option][0]:.4f}" for share in shares))
+    console.print(table)
+    for header, s in zip(headers, solutions, strict=True):
+        payoffs = ", ".join(f"{name} {value:.4f}" for name, value in zip(game.players, s.payoffs[:, 0], strict=True))
+        console.print(f"{header}: {s.message(0)}; payoffs: {payoffs}")
+
+
+# -- check ---------------------------------------------------------------------------------------
+@app.command()
+def check(
+    scenario: ScenarioName,
+    explain: Annotated[bool, typer.Option(help="Print stages, who sees what, and every payoff as a formula.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a scenario: files, rules, references, and what its priors imply before anything is observed."""
+    from detente.model.scenario import check_against_game, load_scenario
+    from detente.report.brief import prior_predictive_check
+    from detente.report.check import base_rates, explanation
+
+    loaded = load_scenario(scenario)
+    game = _compile_with_progress(loaded, quiet=as_json)
+    check_against_game(loaded, game)
+    found = prior_predictive_check(loaded)
+    rates = base_rates(loaded)
+    if as_json:
+        result = {
+            "scenario": loaded.slug,
+            "nodes": game.num_nodes,
+            "infosets": len(game.infosets),
+            "parameters": len(loaded.file.parameters),
+            "median_world": found.options,
+            "base_rates": rates,
+            "problems": list(found.problems),
+        }
+        if explain:
+            result["explanation"] = explanation(loaded)
+        _print_json(result)
+    else:
+        console = _console()
+        console.print(f"{loaded.file.title}: files, rules and references are in order", style="bold")
+        console.print(
+            f"{game.num_nodes:,} nodes, {len(game.infosets):,} infosets, {len(loaded.file.parameters)} parameters, "
+            f"{len(loaded.ledger.claims)} claims from {len(loaded.ledger.sources)} sources as of {loaded.file.as_of}"
+        )
+        console.print("\nBefore anything is observed, in the median world:")
+        for name, options in found.options.items():
+            console.print(f"  {name}: " + ", ".join(f"{label} {100 * share:.0f} %" for label, share in options.items()))
+        for line in rates:
+            console.print(f"  {line}")
+        for problem in found.problems:
+            console.print(f"problem: {problem}", style="bold red")
+        if explain:
+            console.print()
+            console.print(explanation(loaded), soft_wrap=True)
+    if found.problems:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+# -- tree, export --------------------------------------------------------------------------------
+@app.command()
+def tree(
+    game: GameName,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="SVG file; default: GAME-tree.svg.")] = None,
+    precision: Annotated[float | None, typer.Option(min=0, help="λ of the probabilities drawn.")] = None,
+    leaves: Annotated[int, typer.Option(min=1, help="Most histories drawn; the rest is folded up.")] = 30,
+    text: Annotated[bool, typer.Option(help="Print an indented tree instead of writing a picture.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw the game with the probabilities of its equilibrium."""
+    from detente.model.draw import draw_tree, tree_text
+    from detente.model.files import write_text
+    from detente.solve.api import solve as solve_game
+
+    compiled, values, default = _game(game, {}, quiet=as_json or text)
+    solution = solve_game(compiled, values, precision=default if precision is None else precision)
+    edges = solution.edges()[:, 0]
+    if text:
+        print(tree_text(compiled, edges, max_leaves=leaves))
+        return
+    payoffs = solution.problem.payoff[:, :, 0]
+    path = output or Path(f"{Path(game).stem}-tree.svg")
+    write_text(path, draw_tree(compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs))
+    if as_json:
+        _print_json({"svg": str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})
+    else:
+        print(f"wrote {path}")
+
+
+@app.command()
+def export(
+    game: GameName,
+    efg: Annotated[Path, typer.Option("--efg", help="Where to write the game.")],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the game (a scenario's median world) as a .efg file, for Gambit and others."""
+    from detente.model.efg import write_efg
+    from detente.model.files import write_text
+
+    compiled, values, _ = _game(game, _assignments(set_, "--set"), quiet=as_json)
+    write_text(efg, write_efg(compiled, values))
+    if as_json:
+        _print_json({"efg": str(efg), "nodes": compiled.num_nodes})
+    else:
+        print(f"wrote {efg}")

@@ -1,0 +1,1 @@
+"""Policies compared over an ensemble of possible worlds."""

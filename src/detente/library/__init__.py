@@ -1,0 +1,1 @@
+"""Published games with their published answers, and the rules of alliance restraint."""

@@ -1,0 +1,437 @@
+"""A scenario: rules, priors of their parameters, policies, outcomes and the record, in one folder."""
+
+import datetime
+import importlib
+import importlib.util
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from detente.axes import Game
+from detente.errors import DetenteError, ScenarioError, UsageError, nearest
+from detente.model.language import Crisis
+from detente.model.priors import PRIOR_KINDS, Beta, Fixed, Lognormal, Normal, Pert, Prior, Uniform
+from detente.record import Ledger, as_of, find, load_ledger
+
+FILE = "scenario.toml"
+FORMAT = 1
+BUILTIN = Path(__file__).resolve().parent.parent / "scenarios"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Parameter(_Entry):
+    """A parameter of the rules, with what is believed about it and why.
+
+    Attributes:
+        title: What it is called in sentences and tables; its name with spaces when empty.
+        meaning: What it is, in words.
+        unit: Its unit.
+        prior: What is believed about it before anything is observed.
+        evidence: Ids of claims, events, figures or estimates of the record.
+        grade: Grade of that evidence, 1 (confirmed) to 6 (cannot be judged).
+        judgement: Who judged, and why, where evidence does not settle it.
+    """
+
+    title: str = ""
+    meaning: Text
+    unit: Text
+    prior: Prior
+    evidence: tuple[str, ...] = ()
+    grade: Annotated[int, Field(ge=1, le=6)] | None = None
+    judgement: str = ""
+
+    @model_validator(mode="after")
+    def _rests_on_something(self) -> "Parameter":
+        if not self.evidence and not self.judgement:
+            raise ValueError("cites no evidence and no judgement; give evidence = [ids] or judgement = 'who: why'")
+        if self.evidence and self.grade is None:
+            raise ValueError("cites evidence without a grade; give grade = 1 … 6")
+        return self
+
+
+class Policy(_Entry):
+    """Options that the deciding player commits to.
+
+    Attributes:
+        title: Short name for tables.
+        meaning: What it is, in a sentence.
+        commit: Move name → option.
+        announced: Whether everybody knows that the player is bound. If not (the usual case for a message), everybody
+            else reads what they see as they do in equilibrium.
+    """
+
+    title: Text
+    meaning: Text
+    commit: dict[str, str] = {}
+    announced: bool = False
+
+
+class OutcomeOfInterest(_Entry):
+    """An outcome that somebody minds.
+
+    Attributes:
+        title: What it is called in tables.
+        meaning: What counts as it.
+        minds: Role → why it minds.
+        better: Whether ``lower`` or ``higher`` values are better for the deciding player.
+        headline: Whether it opens the brief.
+    """
+
+    title: Text
+    meaning: Text
+    minds: dict[str, str] = {}
+    better: Literal["lower", "higher"] = "lower"
+    headline: bool = False
+
+
+class Observed(_Entry):
+    """What was seen to happen, for learning and scoring; never for a forecast made before it.
+
+    Attributes:
+        moves: Move name → option.
+        evidence: Ids of the record.
+        note: What is disputed about it.
+    """
+
+    moves: dict[str, str]
+    evidence: tuple[str, ...] = ()
+    note: str = ""
+
+
+class BaseRate(_Entry):
+    """How often something happened in comparable cases, printed beside what the priors imply.
+
+    Attributes:
+        meaning: Which cases, and how they were chosen.
+        counts: Label → number of cases.
+        source: Where they are listed.
+    """
+
+    meaning: Text
+    counts: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    source: Text
+
+
+class ScenarioFile(_Entry):
+    """The contents of ``scenario.toml``.
+
+    Attributes:
+        format: Version of this format.
+        title: What the scenario is called.
+        summary: What happened and what is asked.
+        as_of: Nothing that became known later is used.
+        rules: ``module:function``, or ``file.py:function`` beside the file.
+        decides: The player whose policies are compared.
+        who: Role → who plays it here.
+        precision: λ, or the name of the parameter that holds it.
+        courses: Moves that are told apart in the likeliest courses of events; by default all after the first choice.
+        parameters: By name.
+        policies: By name.
+        outcomes: By name.
+        base_rates: By name of the outcome they stand beside.
+        observed: What was seen to happen.
+    """
+
+    format: Literal[1]
+    title: Text
+    summary: Text
+    as_of: datetime.date
+    rules: Text
+    decides: Text
+    who: dict[str, str] = {}
+    precision: str | Annotated[float, Field(ge=0)] = 1.0
+    courses: tuple[str, ...] = ()
+    parameters: dict[str, Parameter] = {}
+    policies: dict[str, Policy]
+    outcomes: dict[str, OutcomeOfInterest]
+    base_rates: dict[str, BaseRate] = {}
+    observed: Observed | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A crisis with everything that is believed about it.
+
+    Attributes:
+        slug: Name of the folder.
+        folder: Where it lives.
+        file: The contents of ``scenario.toml``.
+        crisis: The rules.
+        ledger: The record as it stood on the as-of date.
+        full_ledger: The whole record.
+    """
+
+    slug: str
+    folder: Path
+    file: ScenarioFile
+    crisis: Crisis
+    ledger: Ledger
+    full_ledger: Ledger
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Prior of every parameter, in the order of the file."""
+        return {name: p.prior for name, p in self.file.parameters.items()}
+
+    @property
+    def rule_parameters(self) -> tuple[str, ...]:
+        """Parameters that the rules use: all but the precision."""
+        return tuple(n for n in self.file.parameters if n != self.file.precision)
+
+    @cached_property
+    def game(self) -> Game:
+        """The compiled game (about 0.2 ms a node, once)."""
+        from detente.model.compile import compile
+
+        return compile(self.crisis, parameters=self.rule_parameters)
+
+    def parameter_title(self, name: str) -> str:
+        """What a parameter is called in sentences and tables."""
+        return self.file.parameters[name].title or name.replace("_", " ")
+
+    def policy(self, name: str) -> Policy:
+        """A policy by name.
+
+        Raises:
+            UsageError: If there is none of that name; the nearest is offered.
+        """
+        if name not in self.file.policies:
+            raise UsageError(f"policy: {name!r} is not a policy of {self.slug!r}.{nearest(name, self.file.policies)}")
+        return self.file.policies[name]
+
+
+def scenario_names() -> list[str]:
+    """Names of the scenarios that come with the package.
+
+    Example:
+        >>> scenario_names()
+        ['april-2024', 'october-2024']
+    """
+    return sorted(p.parent.name for p in BUILTIN.glob(f"*/{FILE}"))
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """Read a scenario and check everything that can be checked without solving.
+
+    Args:
+        name: Name of a scenario that comes with the package, or a folder.
+
+    Returns:
+        The scenario.
+
+    Raises:
+        UsageError: If there is no such scenario.
+        ScenarioError: If one of its files is wrong: it names the file, the key, the value and the remedy.
+
+    Example:
+        >>> load_scenario("october-2024").file.decides
+        'patron'
+    """
+    folder = _folder(name)
+    path = folder / FILE
+    file = _parse(path)
+    crisis = _rules(file.rules, folder, path)
+    # A crisis may be sketched before anything is on record; a parameter that cites evidence then fails below.
+    ledger = load_ledger(folder / "record") if (folder / "record").is_dir() else Ledger()
+    scenario = Scenario(
+        slug=folder.resolve().name,
+        folder=folder,
+        file=file,
+        crisis=crisis,
+        ledger=as_of(ledger, file.as_of),
+        full_ledger=ledger,
+    )
+    _check_references(scenario, path)
+    return scenario
+
+
+def _folder(name: str | Path) -> Path:
+    if isinstance(name, str) and name in scenario_names():
+        return BUILTIN / name
+    folder = Path(name)
+    if (folder / FILE).is_file():
+        return folder
+    if folder.is_dir():
+        raise UsageError(f"scenario: the folder {str(folder)!r} has no {FILE}. Make one, or give another folder.")
+    raise UsageError(
+        f"scenario: {str(name)!r} is neither a scenario nor a folder.{nearest(str(name), scenario_names())} "
+        "'detente list' shows them all."
+    )
+
+
+def _parse(path: Path) -> ScenarioFile:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: not well-formed TOML: {error}. Mend that line.") from None
+    try:
+        return ScenarioFile.model_validate(data)
+    except ValidationError as error:
+        lines = [_problem(path, detail) for detail in error.errors()[:8]]
+        more = len(error.errors()) - len(lines)
+        raise ScenarioError("\n".join(lines) + (f"\n… and {more} more" if more > 0 else "")) from None
+
+
+def _problem(path: Path, detail: Any) -> str:
+    """One validation error as: file, key, what is wrong, the value, what to do."""
+    loc = [str(part) for part in detail["loc"]]
+    # pydantic puts the kind of a prior into the path: parameters.NAME.prior.KIND.low
+    keys = [k for i, k in enumerate(loc) if not (i > 0 and loc[i - 1] == "prior" and k in PRIOR_KINDS)]
+    key = ".".join(keys) or "(top level)"
+    kind, value = detail["type"], detail.get("input")
+    if kind == "missing":
+        return f"{path}: {key} is missing. Add it."
+    if kind == "extra_forbidden":
+        return f"{path}: {key} is not a known key.{nearest(keys[-1], _known_keys(loc))} Remove or correct it."
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        given = value.get("kind") if isinstance(value, dict) else value
+        return f"{path}: {key}.kind: {given!r} is not a kind of prior.{nearest(str(given), PRIOR_KINDS)}"
+    shown = repr(value)
+    shown = shown if len(shown) < 80 else shown[:77] + "…"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{path}: {key}: {message} (the value is {shown}). Correct it."
+
+
+def _known_keys(loc: list[str]) -> list[str]:
+    """The keys that could stand where an unknown one does."""
+    if len(loc) > 2 and loc[0] == "parameters" and loc[2] == "prior":
+        kinds = {k.__name__.lower(): k for k in (Fixed, Uniform, Pert, Normal, Lognormal, Beta)}
+        return list(kinds[loc[3]].model_fields) if len(loc) > 3 and loc[3] in kinds else []
+    sections: dict[str, type[BaseModel]] = {
+        "parameters": Parameter,
+        "policies": Policy,
+        "outcomes": OutcomeOfInterest,
+        "base_rates": BaseRate,
+        "observed": Observed,
+    }
+    return list((ScenarioFile if len(loc) == 1 else sections.get(loc[0], ScenarioFile)).model_fields)
+
+
+def _rules(rules: str, folder: Path, path: Path) -> Crisis:
+    """The crisis named by ``module:function`` or ``file.py:function``."""
+    match = re.fullmatch(r"([\w./\\-]+):(\w+)", rules)
+    if not match:
+        raise ScenarioError(f"{path}: rules: {rules!r} is not 'module:function' or 'file.py:function'. Correct it.")
+    where, name = match.groups()
+    try:
+        if where.endswith(".py"):
+            file = folder / where
+            if not file.is_file():
+                raise ScenarioError(f"{path}: rules: there is no file {str(file)!r}. Put it beside {FILE}.")
+            spec = importlib.util.spec_from_file_location(
+                f"detente_rules_{folder.resolve().name.replace('-', '_')}", file
+            )
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+    except DetenteError:
+        raise
+    except Exception as error:  # the user's own code: whatever is wrong with it is the message
+        raise ScenarioError(f"{path}: rules: {where!r} cannot be imported: {type(error).__name__}: {error}.") from error
+    crisis = getattr(module, name, None)
+    if not isinstance(crisis, Crisis):
+        known = [n for n, v in vars(module).items() if isinstance(v, Crisis)]
+        raise ScenarioError(f"{path}: rules: {where!r} has no crisis {name!r}.{nearest(name, known)}")
+    return crisis
+
+
+def _check_references(scenario: Scenario, path: Path) -> None:
+    """Names of players and ids of evidence must exist; priors must stay inside what their unit allows."""
+    file, roles = scenario.file, [p.name for p in scenario.crisis.players]
+    for key, name in [("decides", file.decides), *((f"who.{r}", r) for r in file.who)]:
+        if name not in roles:
+            raise ScenarioError(f"{path}: {key}: {name!r} is not a player of the rules.{nearest(name, roles)}")
+    if isinstance(file.precision, str) and file.precision not in file.parameters:
+        raise ScenarioError(
+            f"{path}: precision: {file.precision!r} is not a parameter.{nearest(file.precision, file.parameters)}"
+        )
+    if isinstance(file.precision, str) and file.parameters[file.precision].prior.support[0] < 0:
+        raise ScenarioError(
+            f"{path}: parameters.{file.precision}.prior: reaches below 0, but a precision is at least 0. Narrow it."
+        )
+    for name, parameter in file.parameters.items():
+        low, high = parameter.prior.support
+        if parameter.unit in ("probability", "share") and not (low >= 0 and high <= 1):
+            raise ScenarioError(
+                f"{path}: parameters.{name}.prior: reaches from {low} to {high}, but a {parameter.unit} lies "
+                "in [0, 1]. "
+                "Narrow it, or use kind = 'beta'."
+            )
+        for reference in parameter.evidence:
+            _cited(scenario, path, f"parameters.{name}.evidence", reference)
+    for name, outcome in file.outcomes.items():
+        for role in outcome.minds:
+            if role not in roles:
+                raise ScenarioError(f"{path}: outcomes.{name}.minds: {role!r} is not a player.{nearest(role, roles)}")
+    for reference in file.observed.evidence if file.observed is not None else ():
+        _cited(scenario, path, "observed.evidence", reference, before_as_of=False)
+
+
+def _cited(scenario: Scenario, path: Path, key: str, reference: str, *, before_as_of: bool = True) -> None:
+    try:
+        find(scenario.full_ledger, reference)
+    except DetenteError as error:
+        raise ScenarioError(f"{path}: {key}: {error}") from None
+    if not before_as_of:
+        return
+    try:
+        find(scenario.ledger, reference)
+    except DetenteError:
+        raise ScenarioError(
+            f"{path}: {key}: {reference!r} became known after the as-of date {scenario.file.as_of}. Cite what "
+            "was known "
+            "then, or move the date."
+        ) from None
+
+
+def check_against_game(scenario: Scenario, game: Game) -> None:
+    """Policies, outcomes and observations must name things that the rules have.
+
+    Raises:
+        ScenarioError: Naming the key, the value and the nearest name.
+    """
+    path = scenario.folder / FILE
+    offered: dict[str, dict[str, None]] = {}
+    for infoset in game.infosets:
+        offered.setdefault(infoset.move, {}).update(dict.fromkeys(infoset.options))
+    choices = set(offered)
+    for chance in game.chances:
+        offered.setdefault(chance.move, {}).update(dict.fromkeys(chance.options))
+
+    def check(key: str, moves: Mapping[str, str], known: Mapping[str, Any]) -> None:
+        for move, option in moves.items():
+            if move not in known:
+                raise ScenarioError(f"{path}: {key}: the rules have no move {move!r}.{nearest(move, known)}")
+            if option not in known[move]:
+                raise ScenarioError(
+                    f"{path}: {key}.{move}: there is no option {option!r}.{nearest(option, known[move])}"
+                )
+
+    for name, policy in scenario.file.policies.items():
+        check(f"policies.{name}.commit", policy.commit, {m: o for m, o in offered.items() if m in choices})
+    if scenario.file.observed is not None:
+        check("observed.moves", scenario.file.observed.moves, offered)
+    for move in scenario.file.courses:
+        if move not in offered:
+            raise ScenarioError(f"{path}: courses: the rules have no move {move!r}.{nearest(move, offered)}")
+    for name in scenario.file.outcomes:
+        if name not in game.outcomes:
+            raise ScenarioError(
+                f"{path}: outcomes.{name}: the rules note no such outcome.{nearest(name, game.outcomes)}"
+            )

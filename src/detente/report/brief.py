@@ -1,0 +1,346 @@
+"""What a brief says: every number and sentence of it, before anything is drawn."""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from detente.axes import Game
+from detente.decide.ensemble import Ensemble
+from detente.decide.influence import MARGIN, Influences, influences
+from detente.decide.options import Cell, Path, likeliest_paths, options_table, summarise
+from detente.errors import UsageError
+from detente.model.priors import Fixed, median_draw
+from detente.model.scenario import FILE, Scenario
+from detente.record import Correction, EvidenceRow, chain, corrections
+from detente.report.words import percent, percent_range, phrase
+
+NUM_PATHS = 5
+LITTLE = 0.25  # policies that move a median by less than this share of its 90 % interval hardly matter for it
+NUM_EVIDENCE = 5
+LEAST_OPTION, MOST_OPTION = 0.02, 0.70  # prior predictive check: no option is certain or impossible in the median world
+
+
+@dataclass(frozen=True, eq=False)
+class Brief:
+    """Everything that a brief shows.
+
+    Attributes:
+        scenario: The scenario.
+        ensemble: The solved ensemble.
+        baseline: The policy that commits to nothing, or the first.
+        outcomes: Outcome name → title, those of the scenario, headlines first.
+        headlines: Names of the headline outcomes.
+        bottom_line: At most three sentences.
+        table: Policy → outcome → cell.
+        choices: Label outcome → policy → label → cell: how likely each option is under each policy.
+        paths: Policy → likeliest courses of events.
+        influences: Headline outcome → what moves it, under the baseline.
+        evidence: Parameter → (meaning, prior in words, judgement, rows of the record), for the most influential ones.
+        corrections: Claims of the record that are wrong or distorted, with what is used instead.
+        convergence: Status → number of draws.
+        manifest: What the numbers were computed from and with.
+    """
+
+    scenario: Scenario
+    ensemble: Ensemble
+    baseline: str
+    outcomes: Mapping[str, str]
+    headlines: tuple[str, ...]
+    bottom_line: tuple[str, ...]
+    table: Mapping[str, Mapping[str, Cell]]
+    choices: Mapping[str, Mapping[str, Mapping[str, Cell]]]
+    paths: Mapping[str, tuple[Path, ...]]
+    influences: Mapping[str, Influences]
+    evidence: Mapping[str, "ParameterEvidence"]
+    corrections: tuple[Correction, ...]
+    convergence: Mapping[str, int]
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ParameterEvidence:
+    """Why a parameter is believed to be what it is.
+
+    Attributes:
+        meaning: What it is.
+        unit: Its unit.
+        prior: The prior in words.
+        grade: Grade of the evidence, or None.
+        judgement: Who judged and why, or empty.
+        rows: The record behind it.
+    """
+
+    meaning: str
+    unit: str
+    prior: str
+    grade: int | None
+    judgement: str
+    rows: tuple[EvidenceRow, ...]
+
+
+def check_draws(scenario: Scenario, num_draws: int) -> None:
+    """Refuse, before the work, a number of draws from which the parameters cannot be ranked.
+
+    Raises:
+        UsageError: If there are too few draws for the uncertain parameters, or none is uncertain.
+    """
+    uncertain = sum(not isinstance(prior, Fixed) for prior in scenario.priors.values())
+    if uncertain == 0:
+        raise UsageError(
+            f"{scenario.slug}: every prior is fixed, so there is one world and no uncertainty to brief on. Use "
+            "'detente solve', or give a parameter a range."
+        )
+    if num_draws < uncertain + MARGIN:
+        raise UsageError(
+            f"draws: {num_draws} are too few to rank {uncertain} uncertain parameters. Ask for at least "
+            f"{uncertain + MARGIN}; 2000 is usual."
+        )
+
+
+def make_brief(scenario: Scenario, ensemble: Ensemble) -> Brief:
+    """Work out everything that a brief says.
+
+    Args:
+        scenario: The scenario.
+        ensemble: Its solved ensemble.
+
+    Returns:
+        The brief; the same ensemble gives the same brief.
+    """
+    file = scenario.file
+    baseline = next(
+        (n for n, p in file.policies.items() if not p.commit and n in ensemble.policies), ensemble.policies[0]
+    )
+    interest = sorted(file.outcomes, key=lambda n: not file.outcomes[n].headline)
+    outcomes = {n: file.outcomes[n].title for n in interest if n in ensemble.outcomes}
+    headlines = tuple(n for n in outcomes if file.outcomes[n].headline) or tuple(outcomes)[:1]
+    table = options_table(ensemble, {n: file.outcomes[n].better for n in outcomes})
+    moved = {n: influences(ensemble, n, baseline) for n in headlines}
+    return Brief(
+        scenario=scenario,
+        ensemble=ensemble,
+        baseline=baseline,
+        outcomes=outcomes,
+        headlines=headlines,
+        bottom_line=_bottom_line(scenario, ensemble, baseline, headlines, table, moved),
+        table=table,
+        choices=_choices(ensemble),
+        paths=likeliest_paths(ensemble, count=NUM_PATHS, moves=file.courses or None),
+        influences=moved,
+        evidence=_evidence(scenario, _most_influential(moved)),
+        corrections=tuple(corrections(scenario.ledger)),
+        convergence=ensemble.status_counts(),
+        manifest=manifest(scenario, ensemble),
+    )
+
+
+def _bottom_line(
+    scenario: Scenario,
+    ensemble: Ensemble,
+    baseline: str,
+    headlines: tuple[str, ...],
+    table: Mapping[str, Mapping[str, Cell]],
+    moved: Mapping[str, Influences],
+) -> tuple[str, ...]:
+    """Three sentences: how likely the first headline is, which policy changes what most, and what that hangs on."""
+    file, first = scenario.file, headlines[0]
+    title = f"{file.outcomes[first].title[:1].upper()}{file.outcomes[first].title[1:]}"
+    cell = table[baseline][first]
+    assumed = f"if {_role(scenario)} makes no commitment"
+    if file.policies[baseline].commit:
+        assumed = f"under “{file.policies[baseline].title}”"
+    sentences = [
+        f"{title} is {phrase(cell.median, cell.low80, cell.high80)} {assumed} "
+        f"(90 % interval {percent_range(cell.low, cell.high)}){_spread(scenario, ensemble, first, cell, table)}."
+    ]
+    contrast = _largest_contrast(ensemble, headlines, table)
+    if contrast is not None:
+        name, below, above, share = contrast
+        lower, upper = table[below][name], table[above][name]
+        sentences.append(
+            f"The choice matters most for “{file.outcomes[name].title}”: {percent(lower.median)} under "
+            f"“{file.policies[below].title}” ({percent_range(lower.low, lower.high)}) against "
+            f"{percent(upper.median)} under "
+            f"“{file.policies[above].title}” ({percent_range(upper.low, upper.high)}); the order is the same in "
+            f"{percent(share)} of worlds."
+        )
+    # How exact choices are is an assumption of the method; what the analyst can look into is the rest.
+    named = [item for item in moved[first].items if item.parameter != file.precision]
+    if named:
+        verb = "rises" if named[0].coefficient > 0 else "falls"
+        left_out = f"{ensemble.num_unconverged:,} of {ensemble.num_draws:,} worlds did not converge and are left out"
+        solved = f"all {ensemble.num_draws:,} worlds converged" if not ensemble.num_unconverged else left_out
+        coefficient = f"{named[0].coefficient:+.2f}".replace("-", "−")
+        sentences.append(
+            f"{title} {verb} most with the {scenario.parameter_title(named[0].parameter)} (rank coefficient "
+            f"{coefficient}); {solved}."
+        )
+    return tuple(sentences)
+
+
+def _spread(
+    scenario: Scenario, ensemble: Ensemble, outcome: str, cell: Cell, table: Mapping[str, Mapping[str, Cell]]
+) -> str:
+    """What the policies do to an outcome: its range of medians, or that they hardly move it."""
+    policies = scenario.file.policies
+    medians = {p: table[p][outcome].median for p in ensemble.policies}
+    low, high = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
+    if len(medians) == 1:
+        return ""
+    if medians[high] - medians[low] < LITTLE * (cell.high - cell.low):
+        return f" and hardly depends on the policy (medians of {percent_range(medians[low], medians[high])})"
+    return (
+        f", from {percent(medians[low])} under “{policies[low].title}” to {percent(medians[high])} under "
+        f"“{policies[high].title}”"
+    )
+
+
+def _role(scenario: Scenario) -> str:
+    role = scenario.file.decides
+    return f"the {role}" + (f" ({scenario.file.who[role]})" if role in scenario.file.who else "")
+
+
+def _largest_contrast(
+    ensemble: Ensemble, headlines: tuple[str, ...], table: Mapping[str, Mapping[str, Cell]]
+) -> tuple[str, str, str, float] | None:
+    """The headline that two policies move furthest apart, those policies, and how often their order holds."""
+    best: tuple[float, str, str, str] | None = None
+    for name in headlines:
+        if ensemble.game.outcomes[name].kind != "flag":
+            continue
+        medians = {p: table[p][name].median for p in ensemble.policies}
+        low, high = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
+        gap = medians[high] - medians[low]
+        if best is None or gap > best[0]:
+            best = (gap, name, low, high)
+    if best is None or best[0] == 0:
+        return None
+    _, name, low, high = best
+    share = float((ensemble.outcome(name, low) < ensemble.outcome(name, high)).mean())
+    return name, low, high, share
+
+
+def _choices(ensemble: Ensemble) -> dict[str, dict[str, dict[str, Cell]]]:
+    usable = ensemble.usable
+    return {
+        name: {
+            policy: {label: summarise(values[i, j][usable]) for j, label in enumerate(ensemble.labels[name])}
+            for i, policy in enumerate(ensemble.policies)
+        }
+        for name, values in ensemble.distributions.items()
+    }
+
+
+def _most_influential(moved: Mapping[str, Influences]) -> list[str]:
+    """Parameters by their largest influence on any headline."""
+    strength: dict[str, float] = {}
+    for found in moved.values():
+        for item in found.items:
+            strength[item.parameter] = max(strength.get(item.parameter, 0.0), abs(item.coefficient))
+    return sorted(strength, key=lambda n: -strength[n])[:NUM_EVIDENCE]
+
+
+def _evidence(scenario: Scenario, names: list[str]) -> dict[str, ParameterEvidence]:
+    found = {}
+    for name in names:
+        parameter = scenario.file.parameters[name]
+        prior = parameter.prior
+        words = ", ".join(f"{k} {v:g}" for k, v in prior.model_dump(exclude={"kind"}).items())
+        found[name] = ParameterEvidence(
+            meaning=parameter.meaning,
+            unit=parameter.unit,
+            prior=f"{prior.kind}: {words}",
+            grade=parameter.grade,
+            judgement=parameter.judgement,
+            rows=tuple(chain(scenario.ledger, parameter.evidence)) if parameter.evidence else (),
+        )
+    return found
+
+
+# -- manifest ------------------------------------------------------------------------------------
+def manifest(scenario: Scenario, ensemble: Ensemble) -> dict[str, Any]:
+    """What the numbers were computed from and with; the same manifest gives the same numbers."""
+    packages = ("detente", "numpy", "scipy", "numba", "altair", "vl-convert-python")
+    return {
+        "scenario": scenario.slug,
+        "scenario_sha256": scenario_hash(scenario),
+        "game_sha256": game_hash(ensemble.game),
+        "as_of": scenario.file.as_of.isoformat(),
+        "draws": ensemble.num_draws,
+        "seed": ensemble.seed,
+        "policies": list(ensemble.policies),
+        "nodes": ensemble.game.num_nodes,
+        "versions": {name: metadata.version(name) for name in packages},
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "machine": platform.machine(),
+    }
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """SHA-256 over the scenario's file and record, by name and content."""
+    digest = hashlib.sha256()
+    folder = scenario.folder
+    files = [folder / FILE, *sorted((folder / "record").glob("*.jsonl")), *sorted(folder.glob("*.py"))]
+    for path in files:
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def game_hash(game: Game) -> str:
+    """SHA-256 over the arrays, labels and polynomials of a game."""
+    digest = hashlib.sha256()
+    for array in (game.kind, game.parent, game.option, game.infoset, game.chance):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for rows in (game.payoff, game.probability):
+        matrix = rows.matrix.tocsr() if hasattr(rows.matrix, "tocsr") else rows.matrix
+        parts = (matrix.data, matrix.indices, matrix.indptr) if hasattr(matrix, "indptr") else (matrix,)
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(repr((game.players, game.infosets, game.chances, game.basis)).encode())
+    return digest.hexdigest()
+
+
+# -- prior predictive check ----------------------------------------------------------------------
+@dataclass(frozen=True)
+class PriorCheck:
+    """Whether anything is certain or impossible before anything is observed.
+
+    Attributes:
+        options: Label outcome → label → probability in the median world.
+        problems: What is out of bounds, in words.
+    """
+
+    options: Mapping[str, Mapping[str, float]]
+    problems: tuple[str, ...]
+
+
+def prior_predictive_check(scenario: Scenario) -> PriorCheck:
+    """Probabilities of the recorded labels in the median world, each of which should lie between 2 and 70 %.
+
+    Args:
+        scenario: The scenario; its median world is solved without any policy.
+    """
+    from detente.solve.api import solve
+
+    solution = solve(scenario.game, median_draw(scenario.priors), precision=scenario.file.precision, throw=True)
+    options, problems = {}, []
+    for name, outcome in scenario.game.outcomes.items():
+        if outcome.rows is not None:
+            continue
+        shares = solution.outcome(name)
+        assert isinstance(shares, dict)
+        options[name] = {label: float(value[0]) for label, value in shares.items()}
+        for label, share in options[name].items():
+            if not LEAST_OPTION <= share <= MOST_OPTION:
+                problems.append(
+                    f"{name} = {label}: {percent(share)} in the median world, outside "
+                    f"{percent_range(LEAST_OPTION, MOST_OPTION)}; "
+                    "the priors decide it before anything is observed"
+                )
+    return PriorCheck(options, tuple(problems))

@@ -1,0 +1,280 @@
+"""Solve a game: the one function that chooses between the two formulations."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from detente.axes import Game
+from detente.errors import SolveError, UsageError, nearest
+from detente.solve.commit import restrict
+from detente.solve.dense import Point, follow, make_pairs
+from detente.solve.plan import Plan, make_plan
+from detente.solve.problem import Problem, as_draws, evaluate
+from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution, reach_probabilities
+
+DENSE_SLOTS = 150  # up to here the dense formulation is faster, and needs no compilation
+BLOCK = 32  # draws evaluated together, so that memory does not grow with the number of draws
+MAX_SWEEPS = 400
+MAX_LOG_ODDS = 1e5  # precision times the range of payoffs: beyond, floats do not resolve 1e-10 in a log-probability
+
+
+def solve(
+    game: Game,
+    draws: Mapping[str, Any] | None = None,
+    *,
+    precision: Any = 1.0,
+    commit: Mapping[str, str] | None = None,
+    method: str = "auto",
+    tolerance: float = 1e-10,
+    max_sweeps: int = MAX_SWEEPS,
+    throw: bool = False,
+    progress_fn: Callable[[int], None] | None = None,
+) -> Any:
+    """Agent quantal response equilibrium of a game, for every draw.
+
+    At each infoset an option is chosen with a chance proportional to exp(precision × its expected payoff), given the
+    beliefs that everybody's behaviour implies.
+
+    Args:
+        game: The compiled game.
+        draws: Parameter name → number or array of shape (draw,). Not needed when the game has no parameters.
+        precision: λ ≥ 0, per utility unit: a number; an array of shape (draw,); the name of a parameter among the
+            draws; a mapping from player (or its name) to one of these; or a list of increasing numbers. 0 is uniform
+            play.
+        commit: Move name → option its player is bound to, known to everybody: the smaller game is solved.
+        method: ``dense`` (small games: Newton along the branch from precision 0), ``sweep`` (large ones) or ``auto``.
+        tolerance: Largest residual, in log-probability, of a converged draw.
+        max_sweeps: Most sweeps before a draw counts as not converged.
+        throw: Raise when a draw does not converge, instead of saying so in its status.
+        progress_fn: Called after each block with the number of draws done.
+
+    Returns:
+        A :class:`Solution`; with a list of precisions a tuple of them, one for each.
+
+    Raises:
+        UsageError: If an argument cannot be used.
+        SolveError: If a payoff or probability is out of range in some draw; with ``throw`` if a draw does not converge.
+
+    Source:
+        mckelvey1998 (logit agent quantal response equilibrium).
+
+    Example:
+        >>> import detente as dt
+        >>> ONE, TWO = dt.players("one", "two")
+        >>> @dt.crisis(players=(ONE, TWO))
+        ... def dare(g, p):
+        ...     "Dare or hold; the other yields or fights."
+        ...     if g.choose(ONE, "first", ["hold", "dare"], seen_by=TWO) == "hold":
+        ...         return {ONE: 0, TWO: 0}
+        ...     fights = g.choose(TWO, "second", ["yield", "fight"]) == "fight"
+        ...     return {ONE: -p.cost if fights else 1, TWO: -p.cost if fights else -1}
+        >>> solution = dt.solve(dt.compile(dare), {"cost": [2.0, 3.0]}, precision=1.0)
+        >>> solution.choice("first")["dare"].round(3).tolist()
+        [0.548, 0.628]
+    """
+    if not isinstance(game, Game):
+        raise UsageError(f"solve: {game!r} is not a compiled game. Pass dt.compile(crisis).")
+    game = restrict(game, commit) if commit else game
+    values, num_draws = as_draws(game, draws)
+    several = isinstance(precision, list | tuple)
+    steps = _increasing(precision) if several else [1.0]
+    rate = as_precision(game, steps[-1] if several else precision, values, num_draws)
+    targets = [s / steps[-1] if steps[-1] > 0 else 0.0 for s in steps] if several else [1.0]
+    if method not in ("auto", "dense", "sweep"):
+        raise UsageError(f"method: {method!r} is not known.{nearest(method, ['auto', 'dense', 'sweep'])}")
+
+    plan = None
+    if method == "sweep" or (method == "auto" and game.num_slots > DENSE_SLOTS):
+        plan = make_plan(game)
+        if plan is None and method == "sweep":
+            raise UsageError(
+                "method 'sweep' needs infosets that do not precede each other in a circle; these do. Use "
+                "method='dense'."
+            )
+    parts: list[list[Solution]] = [[] for _ in targets]
+    pairs = make_pairs(game) if plan is None else None
+
+    def solve_block(first: int) -> list[Solution]:
+        block = slice(first, min(first + BLOCK, num_draws))
+        problem = evaluate(game, {name: array[block] for name, array in values.items()})
+        _check_scale(problem, rate[:, block])
+        if plan is None:
+            return _solve_dense(problem, rate[:, block], targets, tolerance, pairs)
+        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, plan)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
+        for number, solutions in enumerate(pool.map(solve_block, range(0, num_draws, BLOCK)), 1):
+            for part, solution in zip(parts, solutions, strict=True):
+                part.append(solution)
+            if progress_fn is not None:
+                progress_fn(min(number * BLOCK, num_draws))
+    joined = tuple(_join(part, values) for part in parts)
+    if throw:
+        for solution in joined:
+            bad = np.flatnonzero(~solution.converged)
+            if len(bad):
+                raise SolveError(
+                    f"{game.title}: {len(bad)} of {num_draws} draws did not converge; draw {bad[0]}: "
+                    f"{solution.message(int(bad[0]))}. Lower the precision or raise max_sweeps."
+                )
+    return joined if several else joined[0]
+
+
+def _increasing(precision: Sequence[Any]) -> list[float]:
+    """A list of precisions, checked."""
+    try:
+        steps = [float(v) for v in precision]
+    except (TypeError, ValueError):
+        steps = []
+    rises = all(b > a for a, b in zip(steps, steps[1:], strict=False))
+    if not steps or not rises or not steps[0] >= 0 or not steps[-1] < np.inf:
+        raise UsageError(f"precision: {list(precision)} must be increasing numbers from 0 upwards.")
+    return steps
+
+
+def _check_scale(problem: Problem, rate: np.ndarray) -> None:
+    """Refuse a precision at which log-probabilities lose the digits that the tolerance asks for.
+
+    Raises:
+        SolveError: Naming the player, the precision, the range of its payoffs and the largest precision that works.
+    """
+    spread = np.ptp(problem.payoff, axis=0) if len(problem.payoff) else np.zeros_like(rate)
+    with np.errstate(over="ignore"):
+        odds = rate * spread
+    if not (odds <= MAX_LOG_ODDS).all():
+        player, draw = (int(i[0]) for i in np.nonzero(~(odds <= MAX_LOG_ODDS)))
+        raise SolveError(
+            f"{problem.game.title}: precision {rate[player, draw]:.6g} is too large for the payoffs of "
+            f"{problem.game.players[player]}, which range over {spread[player, draw]:.6g}: at most "
+            f"{MAX_LOG_ODDS / spread[player, draw]:.3g} can be solved exactly. Lower the precision, or "
+            "rescale the payoffs."
+        )
+
+
+def as_precision(game: Game, precision: Any, values: Mapping[str, np.ndarray], num_draws: int) -> np.ndarray:
+    """λ of every player and draw, (player, draw), checked.
+
+    Raises:
+        UsageError: If it is negative, NaN, infinite, of the wrong length, or names something unknown.
+    """
+    if isinstance(precision, Mapping):
+        by_name = {str(player): value for player, value in precision.items()}
+        for name in by_name:
+            if name not in game.players:
+                raise UsageError(f"precision: {name!r} is not a player.{nearest(name, game.players)}")
+        missing = [name for name in game.players if name not in by_name]
+        if missing:
+            raise UsageError(f"precision: no value for {missing}. Give one for every player.")
+        return np.concatenate([as_precision(game, by_name[n], values, num_draws)[:1] for n in game.players])
+    if isinstance(precision, str):
+        if precision not in values:
+            raise UsageError(f"precision: {precision!r} is not among the draws.{nearest(precision, values)}")
+        precision = values[precision]
+    try:
+        array = np.atleast_1d(np.asarray(precision, dtype=float))
+    except (TypeError, ValueError):
+        raise UsageError(f"precision: {precision!r} is not a number. Give λ ≥ 0, per utility unit.") from None
+    if array.shape not in ((1,), (num_draws,)):
+        raise UsageError(
+            f"precision: shape {array.shape} does not fit {num_draws} draws. Give one number or one a draw."
+        )
+    bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    if len(bad):
+        raise UsageError(f"precision: {array[bad[0]]} (draw {bad[0]}) is not a finite number ≥ 0. Give λ ≥ 0.")
+    return np.broadcast_to(array, (len(game.players), num_draws)).copy()
+
+
+def _solve_dense(
+    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, pairs: Any
+) -> list[Solution]:
+    points = follow(problem, rate, targets, tolerance=tolerance, pairs=pairs)
+    return [_from_point(problem, rate, target, point) for target, point in zip(targets, points, strict=True)]
+
+
+def _from_point(problem: Problem, rate: np.ndarray, target: float, point: Point) -> Solution:
+    probabilities = np.exp(point.log_probabilities)
+    solution = Solution(
+        game=problem.game,
+        problem=problem,
+        precision=rate * target,
+        probabilities=probabilities,
+        log_probabilities=point.log_probabilities,
+        payoffs=np.zeros((len(problem.game.players), problem.num_draws)),
+        status=point.status,
+        residual=point.residual,
+        iterations=point.iterations,
+        precision_reached=point.reached * rate.max(axis=0),
+        bifurcation_at=point.bifurcation_at * rate.max(axis=0),
+        method="dense",
+    )
+    reach = reach_probabilities(problem.game, solution.edges())[problem.game.leaf_nodes]
+    solution.payoffs[:] = np.einsum("zd,zpd->pd", reach, problem.payoff)
+    return solution
+
+
+def _solve_sweep(
+    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, max_sweeps: int, plan: Plan
+) -> list[Solution]:
+    from detente.solve.sweep import sweep  # compiled code, imported only for large games
+
+    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps)
+    nan, reached = np.full(problem.num_draws, np.nan), np.zeros(problem.num_draws)
+    found = []
+    for target, result in zip(targets, results, strict=True):
+        good = result.residual <= tolerance
+        reached = np.where(good, (rate * target).max(axis=0), reached)
+        found.append(
+            Solution(
+                game=problem.game,
+                problem=problem,
+                precision=rate * target,
+                probabilities=np.exp(result.log_probabilities),
+                log_probabilities=result.log_probabilities,
+                payoffs=result.payoffs,
+                status=np.where(good, CONVERGED, NOT_CONVERGED),
+                residual=result.residual,
+                iterations=result.iterations,
+                precision_reached=reached,
+                bifurcation_at=nan,
+                method="sweep",
+            )
+        )
+    return found
+
+
+def _join(parts: list[Solution], values: Mapping[str, np.ndarray]) -> Solution:
+    if len(parts) == 1:
+        return parts[0]
+
+    def stack(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts], axis=-1)
+
+    problems = [part.problem for part in parts]
+    problem = Problem(
+        game=parts[0].game,
+        draws=values,
+        num_draws=sum(p.num_draws for p in problems),
+        chance=np.concatenate([p.chance for p in problems], axis=-1),
+        payoff=np.concatenate([p.payoff for p in problems], axis=-1),
+    )
+    arrays = {
+        name: stack(name)
+        for name in (
+            "precision",
+            "probabilities",
+            "log_probabilities",
+            "payoffs",
+            "status",
+            "residual",
+            "iterations",
+            "precision_reached",
+            "bifurcation_at",
+        )
+    }
+    return Solution(game=parts[0].game, problem=problem, method=parts[0].method, **arrays)
+
+
+__all__ = ["BIFURCATION", "CONVERGED", "NOT_CONVERGED", "as_precision", "solve"]

@@ -1,0 +1,126 @@
+"""Rows of draws as vector registers: the few operations of the sweep, written for the machine.
+
+A *row* is ``LANES`` numbers that lie together in a C-contiguous array whose last axis is the lane. The compiler cannot
+prove that two arrays do not overlap, and so would do such rows number by number; here every operation loads whole
+vectors, works on them and stores them. An operation names each row by its array and the index of the row counted over
+the whole array.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+LANES = 16  # draws solved side by side
+
+_DOUBLE = ir.DoubleType()
+_VECTOR = ir.VectorType(_DOUBLE, LANES)
+_BITS = ir.VectorType(ir.IntType(64), LANES)
+
+
+def _splat(value: float) -> ir.Constant:
+    return ir.Constant(_VECTOR, [value] * LANES)
+
+
+def _splat_bits(value: int) -> ir.Constant:
+    return ir.Constant(_BITS, [value] * LANES)
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
+    """Address of a row as a pointer to a vector."""
+    data = context.make_array(array_type)(context, builder, array).data
+    first = builder.mul(row, ir.Constant(row.type, LANES))
+    return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
+
+
+def _load(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
+    return builder.load(_pointer(context, builder, array_type, array, row), align=8)
+
+
+def _store(context: Any, builder: Any, array_type: Any, array: Any, row: Any, value: Any) -> None:
+    builder.store(value, _pointer(context, builder, array_type, array, row), align=8)
+
+
+def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, fused where the machine can."""
+    product = builder.fmul(a, b, flags=("contract",))
+    return builder.fadd(product, c, flags=("contract",))
+
+
+def _operation(num_arrays: int, emit: Any) -> Any:
+    """An intrinsic over rows of ``num_arrays`` arrays; ``emit`` gets load and store functions by position."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def load(position: int) -> Any:
+            return _load(context, builder, signature.args[2 * position], args[2 * position], args[2 * position + 1])
+
+        def store(position: int, value: Any) -> None:
+            _store(context, builder, signature.args[2 * position], args[2 * position], args[2 * position + 1], value)
+
+        emit(builder, load, store)
+        return context.get_dummy_value()
+
+    if num_arrays == 1:
+
+        def typing_1(typing_context: Any, a: Any, i: Any) -> Any:
+            return types.void(a, types.intp), code
+
+        return intrinsic(typing_1)
+    if num_arrays == 2:
+
+        def typing_2(typing_context: Any, a: Any, i: Any, b: Any, j: Any) -> Any:
+            return types.void(a, types.intp, b, types.intp), code
+
+        return intrinsic(typing_2)
+
+    def typing_3(typing_context: Any, a: Any, i: Any, b: Any, j: Any, c: Any, k: Any) -> Any:
+        return types.void(a, types.intp, b, types.intp, c, types.intp), code
+
+    return intrinsic(typing_3)
+
+
+def _emit_exp(builder: Any, load: Any, store: Any) -> None:
+    """e^x to two units in the last place for −708 ≤ x ≤ 709; e^−708 below (Cody & Waite, Taylor)."""
+    x = load(1)
+    low = _splat(-708.0)
+    x = builder.select(builder.fcmp_ordered(">", x, low), x, low)
+    rounding = _splat(6755399441055744.0)  # 1.5 · 2⁵²: the low bits of x + this are the nearest whole number
+    shifted = _fma(builder, x, _splat(1.4426950408889634), rounding)
+    n = builder.fsub(shifted, rounding)
+    r = _fma(builder, n, _splat(-6.93147180369123816490e-01), x)
+    r = _fma(builder, n, _splat(-1.90821492927058770002e-10), r)
+    factorial, terms = 1.0, [1.0]
+    for k in range(1, 14):
+        factorial *= k
+        terms.append(1.0 / factorial)
+    p = _splat(terms[-1])
+    for term in reversed(terms[:-1]):
+        p = _fma(builder, p, r, _splat(term))
+    whole = builder.add(builder.bitcast(shifted, _BITS), _splat_bits(1023))
+    power = builder.bitcast(builder.shl(whole, _splat_bits(52)), _VECTOR)
+    store(0, builder.fmul(p, power))
+
+
+def _binary(name: str) -> Any:
+    def emit(builder: Any, load: Any, store: Any) -> None:
+        store(0, getattr(builder, name)(load(1), load(2)))
+
+    return emit
+
+
+def _emit_maximum(builder: Any, load: Any, store: Any) -> None:
+    a, b = load(1), load(2)
+    store(0, builder.select(builder.fcmp_ordered(">", a, b), a, b))
+
+
+copy = _operation(2, lambda builder, load, store: store(0, load(1)))  # a = b
+add = _operation(3, _binary("fadd"))  # a = b + c
+subtract = _operation(3, _binary("fsub"))  # a = b − c
+multiply = _operation(3, _binary("fmul"))  # a = b · c
+divide = _operation(3, _binary("fdiv"))  # a = b / c
+maximum = _operation(3, _emit_maximum)  # a = max(b, c)
+multiply_add = _operation(
+    3, lambda builder, load, store: store(0, _fma(builder, load(1), load(2), load(0)))
+)  # a += b·c
+exponential = _operation(2, _emit_exp)  # a = e^b

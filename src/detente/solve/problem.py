@@ -1,0 +1,165 @@
+"""A game with numbers in it: payoffs and probabilities of every draw, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from detente.axes import CHANCE, NO_PARENT, Game
+from detente.errors import SolveError, UsageError, nearest
+
+PROBABILITY_SLACK = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A game evaluated for a block of draws.
+
+    Attributes:
+        game: The game.
+        draws: Parameter name → value of every draw.
+        num_draws: Number of draws.
+        chance: Probability of every option of every chance move, (row, draw).
+        payoff: Payoff of every player at every leaf, (leaf, player, draw).
+    """
+
+    game: Game
+    draws: Mapping[str, Float[np.ndarray, "draw"]]
+    num_draws: int
+    chance: Float[np.ndarray, "row draw"]
+    payoff: Float[np.ndarray, "leaf player draw"]
+
+
+def as_draws(game: Game, draws: Mapping[str, Any] | None) -> tuple[dict[str, np.ndarray], int]:
+    """Parameter values as arrays of one length.
+
+    Args:
+        game: The game whose parameters are wanted.
+        draws: Parameter name → number or array of shape (draw,). Other names are ignored.
+
+    Returns:
+        The arrays, and the number of draws.
+
+    Raises:
+        UsageError: If a parameter is missing, not finite, or of another length than the rest; or there are no draws.
+    """
+    given = dict(draws or {})
+    for name in game.parameters:
+        if name not in given:
+            raise UsageError(
+                f"draws: the game {game.title!r} needs the parameter {name!r}.{nearest(name, given)} Give it a value."
+            )
+    arrays = {name: np.atleast_1d(_as_numbers(name, value)) for name, value in given.items()}
+    lengths = {len(a) for a in arrays.values() if a.ndim == 1 and len(a) != 1}
+    if any(a.ndim != 1 for a in arrays.values()) or len(lengths) > 1:
+        shapes = {name: a.shape for name, a in arrays.items()}
+        raise UsageError(
+            f"draws: arrays of different shapes: {shapes}. Give each a number or the same number of draws."
+        )
+    num_draws = lengths.pop() if lengths else 1
+    if num_draws == 0:
+        raise UsageError("draws: there are no draws (arrays of length 0). Give at least one.")
+    full = {name: np.broadcast_to(a, (num_draws,)) for name, a in arrays.items()}
+    for name in game.parameters:
+        bad = np.flatnonzero(~np.isfinite(full[name]))
+        if len(bad):
+            raise UsageError(
+                f"draws: the parameter {name!r} is {full[name][bad[0]]} in draw {bad[0]}. Give finite numbers."
+            )
+    return full, num_draws
+
+
+def _as_numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError(f"draws: the parameter {name!r} is {value!r}. Give a number or an array of numbers.") from None
+
+
+def evaluate(game: Game, draws: Mapping[str, Any] | None) -> Problem:
+    """Put the numbers of every draw into a game.
+
+    Args:
+        game: The compiled game.
+        draws: Parameter name → number or array of shape (draw,).
+
+    Returns:
+        The problem to solve.
+
+    Raises:
+        SolveError: If a chance leaves [0, 1] or a payoff is not finite in some draw; the message names the draw's
+            parameters.
+    """
+    values, num_draws = as_draws(game, draws)
+    with np.errstate(all="ignore"):  # what goes wrong is found and named below
+        monomials = game.basis.evaluate(values, num_draws)
+        chance = game.probability.evaluate(monomials)
+        payoff = game.payoff.evaluate(monomials).reshape(-1, len(game.players), num_draws)
+    _check_chance(game, chance, values)
+    if not np.isfinite(payoff).all():
+        leaf, player, draw = (int(i[0]) for i in np.nonzero(~np.isfinite(payoff)))
+        history = ", ".join(f"{m} = {o}" for m, o in game.history(int(game.leaf_nodes[leaf])))
+        raise SolveError(
+            f"{game.title}: the payoff of {game.players[player]} after [{history}] is "
+            f"{payoff[leaf, player, draw]} in draw "
+            f"{draw} ({describe_draw(game, values, draw)}). Narrow the prior, or guard the expression with dt.maximum."
+        )
+    return Problem(game, values, num_draws, np.clip(chance, 0.0, 1.0), payoff)
+
+
+def describe_draw(game: Game, values: Mapping[str, np.ndarray], draw: int) -> str:
+    """The parameters of one draw, for messages."""
+    return ", ".join(f"{name} = {values[name][draw]:.6g}" for name in game.parameters) or "no parameters"
+
+
+def _check_chance(game: Game, chance: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
+    bad = ~((chance >= -PROBABILITY_SLACK) & (chance <= 1 + PROBABILITY_SLACK))
+    if not bad.any():
+        return
+    row, draw = (int(i[0]) for i in np.nonzero(bad))
+    move = int(np.searchsorted(game.chance_start, row, side="right")) - 1
+    chance_move, option = game.chances[move], row - int(game.chance_start[move])
+    raise SolveError(
+        f"{game.title}: the chance of {chance_move.options[option]!r} in {chance_move.move!r} "
+        f"({chance_move.formulas[option]}) is {chance[row, draw]:.6g} in draw {draw} "
+        f"({describe_draw(game, values, draw)}). "
+        "Narrow the prior so that it stays in [0, 1]."
+    )
+
+
+# Beliefs after what cannot happen: impossible events are weighed as if each had the same tiny chance. As a logarithm it
+# is
+# too small to matter beside anything possible.
+LOG_IMPOSSIBLE = -1e6
+
+
+def log_chance(problem: Problem) -> Float[np.ndarray, "node draw"]:
+    """Logarithm of the chance of every history, choices apart; each impossible event counts ``LOG_IMPOSSIBLE``."""
+    edges = edge_chance(problem)
+    logs = np.where(edges > 0, np.log(np.where(edges > 0, edges, 1.0)), LOG_IMPOSSIBLE)
+    for start, stop in levels(problem.game):
+        logs[start:stop] += logs[problem.game.parent[start:stop]]
+    return logs
+
+
+def levels(game: Game) -> list[tuple[int, int]]:
+    """Start and stop of the nodes of every depth below the root."""
+    bounds = [(0, 1)]
+    while True:
+        start, stop = bounds[-1]
+        width = int(game.num_options[start:stop].sum())
+        if width == 0:
+            return bounds[1:]
+        bounds.append((stop, stop + width))
+
+
+def edge_chance(problem: Problem) -> Float[np.ndarray, "node draw"]:
+    """Probability of the edge into each node where chance moves; 1 where a player does and at the root."""
+    game = problem.game
+    edges = np.ones((game.num_nodes, problem.num_draws))
+    inner = np.flatnonzero(game.parent != NO_PARENT)
+    inner = inner[game.kind[game.parent[inner]] == CHANCE]
+    edges[inner] = problem.chance[game.chance_start[game.chance[game.parent[inner]]] + game.option[inner]]
+    return edges
