@@ -487,31 +487,31 @@ def test_precision_zero_is_uniform_play(leaky_game, method):
 # -- statuses -------------------------------------------------------------------------------------
 def test_a_draw_that_does_not_converge_is_reported():
     game = compile_game(GAMES["seltens-horse"].crisis)
-    solution = solve(game, precision=1.0, method="sweep", max_sweeps=1)
+    solution = solve(game, precision=1.0, method="sweep", exact=False, max_sweeps=1)
     assert solution.status.tolist() == [NOT_CONVERGED] and not solution.converged.any()
     assert solution.residual[0] > 1e-3
-    assert solution.iterations.tolist() == [1]
+    assert solution.iterations[0] >= 1
     assert solution.message() == (
-        f"not converged (residual {solution.residual[0]:.1e} after 1 iterations; the branch was followed to "
-        "precision 0 of 1)"
+        f"not converged (residual {solution.residual[0]:.1e} after {solution.iterations[0]} iterations; the branch was "
+        "followed to precision 0 of 1)"
     )
 
 
 def test_a_draw_that_does_not_converge_raises_when_asked_to(leaky_game):
     with pytest.raises(SolveError, match=r"1 of 1 draws did not converge; draw 0: not converged .* raise max_sweeps"):
-        solve(compile_game(GAMES["seltens-horse"].crisis), method="sweep", max_sweeps=1, throw=True)
+        solve(compile_game(GAMES["seltens-horse"].crisis), method="sweep", exact=False, max_sweeps=1, throw=True)
     assert solve(leaky_game, LEAKY, throw=True).converged.all()
 
 
 def test_the_others_of_a_batch_converge_where_one_draw_does_not(leaky_game):
     draws = leaky_draws(40)
     draws["precision"] = np.where(np.arange(40) == 7, 1.0, 0.0)  # uniform play is found at once
-    solution = solve(leaky_game, draws, precision="precision", method="sweep", max_sweeps=2)
+    solution = solve(leaky_game, draws, precision="precision", method="sweep", exact=False, max_sweeps=2)
     assert np.flatnonzero(solution.status == NOT_CONVERGED).tolist() == [7]
     assert np.flatnonzero(~solution.converged).tolist() == [7]
     assert max(brute_force(solution, d)[0] for d in range(40) if d != 7) < 1e-10
     with pytest.raises(SolveError, match="1 of 40 draws did not converge; draw 7: not converged"):
-        solve(leaky_game, draws, precision="precision", method="sweep", max_sweeps=2, throw=True)
+        solve(leaky_game, draws, precision="precision", method="sweep", exact=False, max_sweeps=2, throw=True)
 
 
 def test_a_bifurcation_is_reported_with_its_precision():
@@ -541,7 +541,7 @@ def test_messages_name_the_residual_and_the_iterations(leaky_game):
 
 def test_the_precision_reached_is_the_last_one_that_was_found():
     game = compile_game(GAMES["seltens-horse"].crisis)
-    low, high = solve(game, precision=[0.5, 50.0], method="sweep", max_sweeps=60)
+    low, high = solve(game, precision=[0.5, 50.0], method="sweep", exact=False, max_sweeps=60)
     assert low.status.tolist() == [CONVERGED] and low.precision_reached[0] == pytest.approx(0.5)
     assert high.status.tolist() == [NOT_CONVERGED]
     assert high.precision_reached[0] == pytest.approx(0.5)  # the step before was found and is not forgotten

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from detente.model.symbols import sqrt as sqrt
     from detente.model.symbols import where as where
     from detente.solve.api import solve as solve
+    from detente.solve.derivatives import Derivatives as Derivatives
+    from detente.solve.derivatives import differentiate as differentiate
+    from detente.solve.derivatives import pull_back as pull_back
     from detente.solve.solution import Solution as Solution
 
 __version__ = "0.1.0"
@@ -37,16 +40,19 @@ __version__ = "0.1.0"
 # Public names and where they live; they are imported when first used, so that the command line starts quickly.
 _PUBLIC = {
     "Crisis": "detente.model.language",
+    "Derivatives": "detente.solve.derivatives",
     "Game": "detente.axes",
     "Player": "detente.model.language",
     "Solution": "detente.solve.solution",
     "compile": "detente.model.compile",
     "crisis": "detente.model.language",
+    "differentiate": "detente.solve.derivatives",
     "exp": "detente.model.symbols",
     "log": "detente.model.symbols",
     "maximum": "detente.model.symbols",
     "minimum": "detente.model.symbols",
     "players": "detente.model.language",
+    "pull_back": "detente.solve.derivatives",
     "solve": "detente.solve.api",
     "sqrt": "detente.model.symbols",
     "where": "detente.model.symbols",
@@ -54,6 +60,7 @@ _PUBLIC = {
 
 __all__ = [
     "Crisis",
+    "Derivatives",
     "DetenteError",
     "Game",
     "GameFileError",
@@ -66,11 +73,13 @@ __all__ = [
     "__version__",
     "compile",
     "crisis",
+    "differentiate",
     "exp",
     "log",
     "maximum",
     "minimum",
     "players",
+    "pull_back",
     "solve",
     "sqrt",
     "where",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from detente.errors import UsageError, nearest
-from detente.library import textbook
+from detente.library import larger_games, textbook
 from detente.library.restraint import restraint
 from detente.model.language import Crisis
 
@@ -33,6 +33,9 @@ GAMES = {
         LibraryGame("kuhn-poker-3", textbook.kuhn_poker_3, "kuhn1950", {}),
         LibraryGame("seltens-horse", textbook.seltens_horse, "selten1975", {}),
         LibraryGame("unequal-pennies", textbook.unequal_pennies, "mckelvey1998", {"heads": 2.0}),
+        LibraryGame("dark-hex", larger_games.dark_hex, "OpenSpiel, dark_hex(board_size=2,gameversion=adh)", {}),
+        LibraryGame("leduc-poker", larger_games.leduc_poker, "OpenSpiel, leduc_poker", {}),
+        LibraryGame("liars-dice", larger_games.liars_dice, "OpenSpiel, liars_dice(dice_sides=4)", {}),
     )
 }
 RULES = {"restraint": restraint}  # rules that need a scenario to give their parameters values

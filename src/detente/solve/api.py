@@ -10,10 +10,10 @@ import numpy as np
 from detente.axes import Game
 from detente.errors import SolveError, UsageError, nearest
 from detente.solve.commit import restrict
-from detente.solve.dense import Point, follow, make_pairs
+from detente.solve.dense import Pairs, follow, make_pairs
 from detente.solve.plan import Plan, make_plan
 from detente.solve.problem import Problem, as_draws, evaluate
-from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution, reach_probabilities
+from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution
 
 DENSE_SLOTS = 150  # up to here the dense formulation is faster, and needs no compilation
 BLOCK = 32  # draws evaluated together, so that memory does not grow with the number of draws
@@ -30,6 +30,7 @@ def solve(
     method: str = "auto",
     tolerance: float = 1e-10,
     max_sweeps: int = MAX_SWEEPS,
+    exact: bool = True,
     throw: bool = False,
     progress_fn: Callable[[int], None] | None = None,
 ) -> Any:
@@ -48,6 +49,7 @@ def solve(
         method: ``dense`` (small games: Newton along the branch from precision 0), ``sweep`` (large ones) or ``auto``.
         tolerance: Largest residual, in log-probability, of a converged draw.
         max_sweeps: Most sweeps before a draw counts as not converged.
+        exact: Follow draws that the sweeps lose exactly, by Newton and arc length (up to seconds a draw).
         throw: Raise when a draw does not converge, instead of saying so in its status.
         progress_fn: Called after each block with the number of draws done.
 
@@ -103,7 +105,7 @@ def solve(
         _check_scale(problem, rate[:, block])
         if plan is None:
             return _solve_dense(problem, rate[:, block], targets, tolerance, pairs)
-        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, plan)
+        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, exact, plan)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
         for number, solutions in enumerate(pool.map(solve_block, range(0, num_draws, BLOCK)), 1):
@@ -188,61 +190,62 @@ def as_precision(game: Game, precision: Any, values: Mapping[str, np.ndarray], n
 
 
 def _solve_dense(
-    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, pairs: Any
+    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, pairs: Pairs | None
 ) -> list[Solution]:
-    points = follow(problem, rate, targets, tolerance=tolerance, pairs=pairs)
-    return [_from_point(problem, rate, target, point) for target, point in zip(targets, points, strict=True)]
-
-
-def _from_point(problem: Problem, rate: np.ndarray, target: float, point: Point) -> Solution:
-    probabilities = np.exp(point.log_probabilities)
-    solution = Solution(
-        game=problem.game,
-        problem=problem,
-        precision=rate * target,
-        probabilities=probabilities,
-        log_probabilities=point.log_probabilities,
-        payoffs=np.zeros((len(problem.game.players), problem.num_draws)),
-        status=point.status,
-        residual=point.residual,
-        iterations=point.iterations,
-        precision_reached=point.reached * rate.max(axis=0),
-        bifurcation_at=point.bifurcation_at * rate.max(axis=0),
-        method="dense",
-    )
-    reach = reach_probabilities(problem.game, solution.edges())[problem.game.leaf_nodes]
-    solution.payoffs[:] = np.einsum("zd,zpd->pd", reach, problem.payoff)
-    return solution
+    by_draw = follow(problem, rate, targets, tolerance=tolerance, pairs=pairs)
+    found = []
+    for index, target in enumerate(targets):
+        points = [points[index] for points in by_draw]
+        log_probabilities = np.stack([point.x for point in points], axis=1)
+        solution = Solution(
+            game=problem.game,
+            problem=problem,
+            precision=rate * target,
+            probabilities=np.exp(log_probabilities),
+            log_probabilities=log_probabilities,
+            payoffs=np.zeros((len(problem.game.players), problem.num_draws)),
+            status=np.array([point.status for point in points]),
+            residual=np.array([point.residual for point in points]),
+            iterations=np.array([point.iterations for point in points]),
+            precision_reached=np.array([point.reached for point in points]) * rate.max(axis=0),
+            bifurcation_at=np.array([point.bifurcation_at for point in points]) * rate.max(axis=0),
+            method="dense",
+        )
+        solution.payoffs[:] = np.einsum("zd,zpd->pd", solution.leaf_probabilities(), problem.payoff)
+        found.append(solution)
+    return found
 
 
 def _solve_sweep(
-    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, max_sweeps: int, plan: Plan
+    problem: Problem,
+    rate: np.ndarray,
+    targets: Sequence[float],
+    tolerance: float,
+    max_sweeps: int,
+    exact: bool,
+    plan: Plan,
 ) -> list[Solution]:
     from detente.solve.sweep import sweep  # compiled code, imported only for large games
 
-    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps)
-    nan, reached = np.full(problem.num_draws, np.nan), np.zeros(problem.num_draws)
-    found = []
-    for target, result in zip(targets, results, strict=True):
-        good = result.residual <= tolerance
-        reached = np.where(good, (rate * target).max(axis=0), reached)
-        found.append(
-            Solution(
-                game=problem.game,
-                problem=problem,
-                precision=rate * target,
-                probabilities=np.exp(result.log_probabilities),
-                log_probabilities=result.log_probabilities,
-                payoffs=result.payoffs,
-                status=np.where(good, CONVERGED, NOT_CONVERGED),
-                residual=result.residual,
-                iterations=result.iterations,
-                precision_reached=reached,
-                bifurcation_at=nan,
-                method="sweep",
-            )
+    top = rate.max(axis=0)
+    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps, exact=exact)
+    return [
+        Solution(
+            game=problem.game,
+            problem=problem,
+            precision=rate * target,
+            probabilities=np.exp(result.log_probabilities),
+            log_probabilities=result.log_probabilities,
+            payoffs=result.payoffs,
+            status=result.status,
+            residual=result.residual,
+            iterations=result.iterations,
+            precision_reached=result.reached * top,
+            bifurcation_at=result.bifurcation_at * top,
+            method="sweep",
         )
-    return found
+        for target, result in zip(targets, results, strict=True)
+    ]
 
 
 def _join(parts: list[Solution], values: Mapping[str, np.ndarray]) -> Solution:

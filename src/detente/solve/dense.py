@@ -16,15 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from detente.axes import CHOICE, Game
+from detente.solve.branch import BranchPoint, follow_branch
 from detente.solve.problem import Problem, log_chance
-from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED
-
-MAX_STEPS = 2_000
-MAX_NEWTON = 8
-FIRST_STEP = 0.05
-SMALLEST_STEP = 1e-9
-LARGEST_STEP = 20.0
-SMALLEST_COSINE = 0.9  # between successive tangents; a sharper turn means that the step was too long
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,15 +145,20 @@ def log_softmax(x: np.ndarray, pairs: Pairs) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
-    """Where a branch passes one precision, for every draw; arrays with the draw axis last."""
+class _OneDraw:
+    """The equations of one draw, as :func:`follow_branch` wants them."""
 
-    log_probabilities: np.ndarray
-    residual: np.ndarray
-    status: np.ndarray
-    iterations: np.ndarray
-    reached: np.ndarray
-    bifurcation_at: np.ndarray
+    system: System
+    start: np.ndarray
+
+    def residual(self, x: np.ndarray, t: float) -> np.ndarray:
+        return self.system.residual(x[:, None], np.array([t]))[0][:, 0]
+
+    def evaluate(self, x: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+        at = np.array([t])
+        h, weight, q, soft = self.system.residual(x[:, None], at)
+        dh_dl, dh_dt = self.system.jacobian(at, weight, q, soft)
+        return h[:, 0], np.concatenate([dh_dl[0], dh_dt[0][:, None]], axis=1)
 
 
 def follow(
@@ -170,8 +168,8 @@ def follow(
     *,
     tolerance: float = 1e-10,
     pairs: Pairs | None = None,
-) -> list[Point]:
-    """Follow the principal branch from uniform play through every target.
+) -> list[list[BranchPoint]]:
+    """Follow the principal branch from uniform play through every target, draw by draw.
 
     Args:
         problem: The game with numbers in it.
@@ -181,182 +179,12 @@ def follow(
         pairs: Index arrays, when already made.
 
     Returns:
-        One point for each target.
+        For each draw, one point for each target; the unknowns are the log-probabilities of the slots.
     """
     pairs = make_pairs(problem.game) if pairs is None else pairs
-    n, num_draws = problem.game.num_slots, problem.num_draws
     system = System(problem, precision, pairs)
     uniform = -np.log(np.diff(problem.game.infoset_start).astype(float))[pairs.owner]
-    found = [_empty_point(uniform, num_draws) for _ in targets]
-    if n == 0:
-        return [
-            Point(
-                p.log_probabilities,
-                np.zeros(num_draws),
-                np.zeros(num_draws, dtype=int),
-                p.iterations,
-                np.ones(num_draws),
-                p.bifurcation_at,
-            )
-            for p in found
-        ]
-    for draw in range(num_draws):
-        _follow_one(system.take(np.array([draw])), uniform, targets, tolerance, found, draw)
-    return found
-
-
-def _empty_point(uniform: np.ndarray, num_draws: int) -> Point:
-    return Point(
-        log_probabilities=np.repeat(uniform[:, None], num_draws, axis=1),
-        residual=np.full(num_draws, np.inf),
-        status=np.full(num_draws, NOT_CONVERGED),
-        iterations=np.zeros(num_draws, dtype=int),
-        reached=np.zeros(num_draws),
-        bifurcation_at=np.full(num_draws, np.nan),
-    )
-
-
-def _follow_one(
-    system: System, uniform: np.ndarray, targets: Sequence[float], tolerance: float, found: list[Point], draw: int
-) -> None:
-    """Pseudo-arclength continuation for one draw; writes into ``found``."""
-    n = len(uniform)
-    y = np.append(uniform, 0.0)
-    tangent = np.zeros(n + 1)
-    tangent[-1] = 1.0
-    jac = _bordered(system, y, tangent)
-    tangent = _tangent(jac)
-    sign, size = np.linalg.slogdet(_with_last_row(jac, tangent))
-    step, newton_steps, bifurcation = FIRST_STEP, 0, np.nan
-    pending = list(range(len(targets)))
-    while pending and targets[pending[0]] == 0.0:
-        _record(found[pending.pop(0)], draw, uniform, 0.0, CONVERGED, 0, 1.0, np.nan)
-
-    for _ in range(MAX_STEPS):
-        if not pending:
-            return
-        guess = y + step * tangent
-        new, used, good = _correct(system, guess, tangent)
-        newton_steps += used
-        if good:
-            jac = _bordered(system, new, tangent)
-            new_tangent = _tangent(jac)
-            cosine = float(new_tangent @ tangent)
-            good = cosine > SMALLEST_COSINE
-        if not good:
-            step /= 2
-            if step < SMALLEST_STEP:
-                break
-            continue
-        new_sign, new_size = np.linalg.slogdet(_with_last_row(jac, new_tangent))
-        # Along a smooth branch the bordered determinant keeps its sign; where it changes, another branch crosses.
-        if new_sign != sign and new_sign != 0 and np.isnan(bifurcation):
-            share = 1 / (1 + np.exp(np.clip(new_size - size, -50, 50)))  # where a straight line through both is zero
-            bifurcation = float(y[-1] + share * (new[-1] - y[-1]))
-        sign, size = new_sign or sign, new_size
-        stuck = False
-        while pending and (y[-1] - targets[pending[0]]) * (new[-1] - targets[pending[0]]) <= 0 and new[-1] != y[-1]:
-            target = targets[pending[0]]
-            share = (target - y[-1]) / (new[-1] - y[-1])
-            start = y[:-1] + share * (new[:-1] - y[:-1])
-            l, residual, used = _newton_at(system, start, target, tolerance * 1e-3)  # noqa: E741
-            newton_steps += used
-            if residual > tolerance and step > 1e3 * SMALLEST_STEP:
-                stuck = True
-                break
-            crossed = bifurcation if bifurcation <= target else np.nan
-            status = NOT_CONVERGED if residual > tolerance else CONVERGED if np.isnan(crossed) else BIFURCATION
-            _record(found[pending.pop(0)], draw, l, residual, status, newton_steps, 1.0, crossed)
-        if stuck:
-            step /= 4
-            continue
-        y, tangent = new, new_tangent
-        step = min(LARGEST_STEP, step * (2.0 if used <= 3 and cosine > 0.98 else 1.0 if used <= 5 else 0.5))
-    for index in pending:  # the branch could not be followed so far: say how far it went
-        h = system.residual(y[:-1, None], np.array([targets[index]]))[0]
-        _record(
-            found[index], draw, y[:-1], float(np.abs(h).max()), NOT_CONVERGED, newton_steps, float(y[-1]), bifurcation
-        )
-
-
-def _record(
-    point: Point,
-    draw: int,
-    l: np.ndarray,  # noqa: E741
-    residual: float,
-    status: int,
-    used: int,
-    reached: float,
-    bifurcation: float,  # noqa: E741
-) -> None:
-    point.log_probabilities[:, draw] = l
-    point.residual[draw], point.status[draw], point.iterations[draw] = residual, status, used
-    point.reached[draw], point.bifurcation_at[draw] = reached, bifurcation
-
-
-def _bordered(system: System, y: np.ndarray, last_row: np.ndarray) -> np.ndarray:
-    """[dH/dl dH/dt] with one more row, at one point."""
-    t = np.array([y[-1]])
-    _, weight, q, soft = system.residual(y[:-1, None], t)
-    dh_dl, dh_dt = system.jacobian(t, weight, q, soft)
-    top = np.concatenate([dh_dl[0], dh_dt[0][:, None]], axis=1)
-    return np.concatenate([top, last_row[None]], axis=0)
-
-
-def _with_last_row(matrix: np.ndarray, row: np.ndarray) -> np.ndarray:
-    changed = matrix.copy()
-    changed[-1] = row
-    return changed
-
-
-def _tangent(bordered: np.ndarray) -> np.ndarray:
-    right = np.zeros(len(bordered))
-    right[-1] = 1.0
-    try:
-        tangent = np.linalg.solve(bordered, right)
-    except np.linalg.LinAlgError:  # exactly on a crossing: keep the direction
-        tangent = bordered[-1].copy()
-    return tangent / np.linalg.norm(tangent)
-
-
-def _correct(system: System, guess: np.ndarray, tangent: np.ndarray) -> tuple[np.ndarray, int, bool]:
-    """Newton back onto the branch, at right angles to the tangent."""
-    y = guess.copy()
-    size = np.inf
-    for used in range(1, MAX_NEWTON + 1):
-        t = y[-1:]
-        h, weight, q, soft = system.residual(y[:-1, None], t)
-        dh_dl, dh_dt = system.jacobian(t, weight, q, soft)
-        matrix = np.concatenate([np.concatenate([dh_dl[0], dh_dt[0][:, None]], axis=1), tangent[None]], axis=0)
-        right = np.append(h[:, 0], tangent @ (y - guess))
-        try:
-            change = np.linalg.solve(matrix, right)
-        except np.linalg.LinAlgError:
-            return y, used, False
-        y = y - change
-        before, size = size, float(np.abs(change).max())
-        if not np.isfinite(size) or size > 2 * before or size > 5.0:
-            return y, used, False
-        if size < 1e-9 * (1 + np.abs(y).max()):
-            return y, used, True
-    return y, MAX_NEWTON, False
-
-
-def _newton_at(system: System, l: np.ndarray, t: float, tolerance: float) -> tuple[np.ndarray, float, int]:  # noqa: E741
-    """Newton at a fixed precision; the best point met, its residual and the steps used."""
-    at = np.array([t])
-    best, best_residual = l, np.inf
-    for used in range(30):
-        h, weight, q, soft = system.residual(l[:, None], at)
-        residual = float(np.abs(h).max())
-        if residual < best_residual:
-            best, best_residual = l, residual
-        elif used > 3:
-            break
-        if best_residual <= tolerance * 1e-2 or not np.isfinite(residual):
-            break
-        try:
-            l = l - np.linalg.solve(system.jacobian(at, weight, q, soft)[0][0], h[:, 0])  # noqa: E741
-        except np.linalg.LinAlgError:
-            break
-    return best, best_residual, used + 1
+    return [
+        follow_branch(_OneDraw(system.take(np.array([draw])), uniform), targets, tolerance=tolerance)
+        for draw in range(problem.num_draws)
+    ]

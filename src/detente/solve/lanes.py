@@ -80,6 +80,25 @@ def _operation(num_arrays: int, emit: Any) -> Any:
     return intrinsic(typing_3)
 
 
+def _scaled(emit: Any) -> Any:
+    """An intrinsic over a row, another row and a number: ``(a, i, b, j, x)``."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = args[4]
+        vector = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(LANES):
+            vector = builder.insert_element(vector, number, ir.Constant(ir.IntType(32), lane))
+        a = _load(context, builder, signature.args[0], args[0], args[1])
+        b = _load(context, builder, signature.args[2], args[2], args[3])
+        _store(context, builder, signature.args[0], args[0], args[1], emit(builder, a, b, vector))
+        return context.get_dummy_value()
+
+    def typing(typing_context: Any, a: Any, i: Any, b: Any, j: Any, x: Any) -> Any:
+        return types.void(a, types.intp, b, types.intp, types.float64), code
+
+    return intrinsic(typing)
+
+
 def _emit_exp(builder: Any, load: Any, store: Any) -> None:
     """e^x to two units in the last place for −708 ≤ x ≤ 709; e^−708 below (Cody & Waite, Taylor)."""
     x = load(1)
@@ -124,3 +143,5 @@ multiply_add = _operation(
     3, lambda builder, load, store: store(0, _fma(builder, load(1), load(2), load(0)))
 )  # a += b·c
 exponential = _operation(2, _emit_exp)  # a = e^b
+add_scaled = _scaled(lambda builder, a, b, x: _fma(builder, b, x, a))  # a += b·x
+scale = _scaled(lambda builder, a, b, x: builder.fmul(b, x))  # a = b·x

@@ -17,9 +17,12 @@ from numba import njit
 
 from detente.axes import CHANCE
 from detente.solve import lanes
+from detente.solve.branch import follow_branch
 from detente.solve.lanes import LANES
 from detente.solve.plan import Plan
 from detente.solve.problem import LOG_IMPOSSIBLE, Problem, edge_chance, levels
+from detente.solve.reduced import SweepEquations
+from detente.solve.solution import CONVERGED, NOT_CONVERGED
 
 MEMORY = 5  # earlier sweeps that Anderson acceleration mixes
 DAMPING = 0.8  # share of the new sweep in the mixture
@@ -27,17 +30,34 @@ INNER = 0.1  # share of the tolerance at which a draw stops being moved
 RIDGE = 1e-13  # keeps the small least-squares problem solvable when two sweeps agree
 GROWTH = 10.0  # a residual this many times the best so far starts the memory afresh
 UNDERFLOW = 1e-200  # reach of an infoset below which the kernel switches to logarithms
+# Along the branch: shares are of the precision asked for, surprises are changes of a log-probability.
+FIRST_SHARE, LARGEST_SHARE, SMALLEST_SHARE, GROWING_SHARE = 0.3, 1.0, 1 / 64, 2.0
+ROUGH, MAX_ROUGH = 3e-2, 40  # residual and sweeps of a step on the way
+SURPRISE, EASY = 0.5, 0.05  # corrections larger than the first halve a step, smaller than the second let it grow
+MAX_EXACT = 3_000  # unknowns up to which Newton's matrix is affordable
 
 
 @dataclass(frozen=True, eq=False)
 class SweepResult:
-    """Fixed point for some draws; arrays with the draw axis last, slots in the order of the game."""
+    """Fixed point for some draws; arrays with the draw axis last, slots in the order of the game.
+
+    Attributes:
+        log_probabilities: Of every slot, (slot, draw).
+        residual: Largest change of a log-probability by one more sweep, (draw,).
+        status: ``CONVERGED``, ``BIFURCATION`` or ``NOT_CONVERGED``, (draw,).
+        iterations: Sweeps (or Newton steps where the branch had to be followed exactly), (draw,).
+        payoffs: Expected payoffs, (player, draw).
+        reached: Largest share of the precision up to which the branch was followed, (draw,).
+        bifurcation_at: Share near which another branch crosses, NaN where none was seen, (draw,).
+    """
 
     log_probabilities: np.ndarray
     residual: np.ndarray
+    status: np.ndarray
     iterations: np.ndarray
     payoffs: np.ndarray
-    state: np.ndarray
+    reached: np.ndarray
+    bifurcation_at: np.ndarray
 
 
 def sweep(
@@ -48,8 +68,13 @@ def sweep(
     *,
     tolerance: float,
     max_sweeps: int,
+    exact: bool = True,
 ) -> list[SweepResult]:
-    """Fixed points at increasing shares of the precision, each started from the one before.
+    """Fixed points on the principal branch at increasing shares of the precision.
+
+    Some draws side by side are taken along the branch in steps of precision: each is predicted from the two before and
+    corrected by accelerated sweeps. A step whose correction is a surprise is halved; draws that still surprise, or do
+    not converge, are followed exactly by Newton and arc length.
 
     Args:
         problem: The game with numbers in it.
@@ -57,7 +82,8 @@ def sweep(
         precision: λ at share 1, (player, draw).
         targets: Increasing shares in [0, 1].
         tolerance: Largest residual, in log-probability, of a converged draw.
-        max_sweeps: Most sweeps for each target.
+        max_sweeps: Most sweeps for each step.
+        exact: Whether draws that the sweeps lose are followed exactly.
 
     Returns:
         One result for each target.
@@ -68,53 +94,160 @@ def sweep(
         SweepResult(
             log_probabilities=np.empty((problem.game.num_slots, num_draws)),
             residual=np.empty(num_draws),
+            status=np.full(num_draws, NOT_CONVERGED),
             iterations=np.zeros(num_draws, dtype=np.int64),
             payoffs=np.empty((num_players, num_draws)),
-            state=np.empty((len(plan.state), num_draws)),
+            reached=np.zeros(num_draws),
+            bifurcation_at=np.full(num_draws, np.nan),
         )
         for _ in targets
     ]
-    uniform = -np.log(np.repeat(plan.num_options, plan.num_options).astype(float))[plan.state]
-
-    def solve_some(first: int) -> None:
+    for first in range(0, num_draws, LANES):
         draws = np.minimum(np.arange(first, first + LANES), num_draws - 1)
         live = slice(first, min(first + LANES, num_draws))
-        width = live.stop - live.start
-        lane_weight = np.ascontiguousarray(weight[:, draws])
-        lane_terminal = np.ascontiguousarray(terminal[:, :, draws])
-        state = np.repeat(uniform[:, None], LANES, axis=1)
-        for target, result in zip(targets, results, strict=True):
-            rate = np.ascontiguousarray(precision[:, draws] * target)
-            log_sigma, root, residual, used = _fixed_point(
-                plan.player,
-                plan.num_options,
-                plan.num_members,
-                plan.node_start,
-                plan.slot_start,
-                plan.branch_start,
-                plan.above_node,
-                plan.above_slot,
-                plan.reached,
-                plan.below_start,
-                plan.below,
-                plan.root,
-                plan.state,
-                lane_weight,
-                lane_terminal,
-                rate,
-                state,
-                tolerance,
-                max_sweeps,
+        block = _Block(
+            plan,
+            np.ascontiguousarray(weight[:, draws]),
+            np.ascontiguousarray(terminal[:, :, draws]),
+            precision[:, draws],
+            tolerance,
+            max_sweeps,
+        )
+        _follow_block(block, targets, results, live)
+    for result in results:
+        result.payoffs[:] += constant
+    for draw in np.flatnonzero(results[-1].status == NOT_CONVERGED) if results else ():
+        if exact and len(plan.state) <= MAX_EXACT:
+            equations = SweepEquations(
+                plan,
+                np.ascontiguousarray(weight[:, draw]),
+                np.ascontiguousarray(terminal[:, :, draw]),
+                precision[:, draw],
             )
-            result.log_probabilities[plan.slot, live] = log_sigma[:, :width]
-            result.residual[live] = residual[:width]
-            result.iterations[live] = used[:width]
-            result.payoffs[:, live] = constant[:, live] + root[:, :width]
-            result.state[:, live] = state[:, :width]
-
-    for first in range(0, num_draws, LANES):
-        solve_some(first)
+            _follow_exactly(equations, targets, results, int(draw), constant[:, draw], tolerance)
     return results
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """``LANES`` draws with everything that does not change while they are solved."""
+
+    plan: Plan
+    weight: np.ndarray
+    terminal: np.ndarray
+    precision: np.ndarray
+    tolerance: float
+    max_sweeps: int
+
+    def solve(
+        self, share: float, x: np.ndarray, *, rough: bool, max_sweeps: int | None = None
+    ) -> tuple[np.ndarray, ...]:
+        """Fixed point at a share of the precision; x is the start and becomes the state found.
+
+        Returns:
+            Log-probabilities of all slot rows, payoffs, residual and number of sweeps.
+        """
+        plan = self.plan
+        return _fixed_point(
+            plan.player,
+            plan.num_options,
+            plan.num_members,
+            plan.node_start,
+            plan.slot_start,
+            plan.branch_start,
+            plan.above_node,
+            plan.above_slot,
+            plan.reached,
+            plan.below_start,
+            plan.below,
+            plan.root,
+            plan.state,
+            self.weight,
+            self.terminal,
+            np.ascontiguousarray(self.precision * share),
+            x,
+            ROUGH if rough else INNER * self.tolerance,
+            max_sweeps or (MAX_ROUGH if rough else self.max_sweeps),
+            not rough,
+        )
+
+
+def _follow_block(block: _Block, targets: Sequence[float], results: list[SweepResult], live: slice) -> None:
+    """Take a block of draws along the branch, and write what is found into the results."""
+    plan, width = block.plan, live.stop - live.start
+    uniform = -np.log(np.repeat(plan.num_options, plan.num_options).astype(float))[plan.state]
+    shares = [0.0]
+    states = [np.repeat(uniform[:, None], LANES, axis=1)]
+    on_branch = np.ones(LANES, dtype=bool)
+    used = np.zeros(LANES, dtype=np.int64)
+    reached = np.zeros(LANES)
+    for target, result in zip(targets, results, strict=True):
+        step = target - shares[-1] if not len(plan.state) else min(FIRST_SHARE, target - shares[-1])
+        if step == 0.0:  # precision 0: uniform play is the solution
+            log_sigma, payoffs, residual, _ = block.solve(target, states[-1].copy(), rough=False)
+        while step > 0.0:
+            share = min(target, shares[-1] + step)
+            last = share >= target * (1 - 1e-12)
+            guess = _predict(block, shares, states, share)
+            x = guess.copy()
+            log_sigma, payoffs, residual, sweeps = block.solve(share, x, rough=not last)
+            used += sweeps
+            surprise = np.abs(x - guess).max(axis=0) if len(x) else np.zeros(LANES)
+            good = (residual <= (block.tolerance if last else ROUGH)) & (surprise <= SURPRISE)
+            if not good[on_branch].all() and step > SMALLEST_SHARE:
+                step /= 2
+                continue
+            on_branch &= good
+            x[:, ~on_branch] = guess[:, ~on_branch]  # what is lost is not to disturb the prediction of the rest
+            shares.append(share)
+            states.append(x)
+            if last:
+                break
+            step = min(LARGEST_SHARE, step * GROWING_SHARE) if surprise[on_branch].max(initial=0) < EASY else step
+        found = on_branch[:width]
+        result.log_probabilities[plan.slot, live] = log_sigma[:, :width]
+        result.residual[live] = residual[:width]
+        result.iterations[live] = used[:width]
+        result.payoffs[:, live] = payoffs[:, :width]
+        result.status[live] = np.where(found, CONVERGED, NOT_CONVERGED)
+        reached = np.where(on_branch, target, reached)
+        result.reached[live] = reached[:width]
+
+
+def _predict(block: _Block, shares: list[float], states: list[np.ndarray], share: float) -> np.ndarray:
+    """Where the branch should be at the next share: through the last three points, or by one sweep from the first."""
+    if len(shares) == 1:
+        log_sigma = block.solve(share, states[0].copy(), rough=True, max_sweeps=1)[0]
+        return log_sigma[block.plan.state]
+    places, points = shares[-3:], states[-3:]
+    guess = np.zeros_like(points[0])
+    for i, point in enumerate(points):  # Lagrange's formula
+        others = [p for j, p in enumerate(places) if j != i]
+        guess += point * np.prod([(share - p) / (places[i] - p) for p in others])
+    return guess
+
+
+def _follow_exactly(
+    equations: SweepEquations,
+    targets: Sequence[float],
+    results: list[SweepResult],
+    draw: int,
+    constant: np.ndarray,
+    tolerance: float,
+) -> None:
+    """Newton and arc length for one draw, written into the results."""
+    plan = equations.plan
+    for target, result, point in zip(
+        targets, results, follow_branch(equations, targets, tolerance=tolerance), strict=True
+    ):
+        log_sigma, payoffs = equations.play(point.x, target)
+        result.log_probabilities[plan.slot, draw] = log_sigma
+        result.payoffs[:, draw] = constant + payoffs
+        result.residual[draw] = point.residual
+        result.status[draw] = point.status
+        result.iterations[draw] += point.iterations
+        result.reached[draw] = point.reached
+        result.bifurcation_at[draw] = point.bifurcation_at
 
 
 def _constants(problem: Problem, plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -275,10 +408,14 @@ def _fixed_point(
     terminal,
     rate,
     x,
-    tolerance,
+    goal,
     max_sweeps,
+    close,
 ):  # pragma: no cover - compiled
-    """Anderson-accelerated fixed point for ``LANES`` draws; x is the starting state and becomes the final one."""
+    """Anderson-accelerated fixed point for ``LANES`` draws; x is the starting state and becomes the final one.
+
+    With ``close`` a last plain sweep makes the play returned consistent with its own beliefs, and judges it by them.
+    """
     if weight.shape[1] != LANES:  # a kernel kept on disk from before LANES was changed would write out of bounds
         raise ValueError("the compiled kernel is out of date: delete the .nbi and .nbc files beside it")
     num_nodes, num_players, num_state = len(above_node), terminal.shape[1], len(state)
@@ -352,11 +489,11 @@ def _fixed_point(
             residual[d] = row[worst, d]
             if not finished[d]:
                 used[d] = count
-                finished[d] = residual[d] <= INNER * tolerance
+                finished[d] = residual[d] <= goal
             all_done &= finished[d]
-        if closing or count >= max_sweeps or num_state == 0:
+        if closing or count >= max_sweeps or num_state == 0 or (all_done and not close):
             break
-        if all_done:  # one plain sweep more, so that the play returned is judged by the beliefs that it implies
+        if all_done:
             closing = True
             for s in range(num_state):
                 lanes.add(x, s, x, s, f, s)
