@@ -94,7 +94,7 @@ def list_command(as_json: Json = False) -> None:
     import tomllib
 
     from detente.library.games import GAMES
-    from detente.model.scenario import BUILTIN, FILE, scenario_names
+    from detente.model.builtin import BUILTIN, FILE, scenario_names
 
     rows = []
     for name in scenario_names():

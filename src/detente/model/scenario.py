@@ -15,13 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from detente.axes import Game
 from detente.errors import DetenteError, ScenarioError, UsageError, nearest
+from detente.model.builtin import BUILTIN, FILE, scenario_names
 from detente.model.language import Crisis
 from detente.model.priors import PRIOR_KINDS, Beta, Fixed, Lognormal, Normal, Pert, Prior, Uniform
 from detente.record import Ledger, as_of, find, load_ledger
 
-FILE = "scenario.toml"
 FORMAT = 1
-BUILTIN = Path(__file__).resolve().parent.parent / "scenarios"
 
 
 class _Entry(BaseModel):
@@ -210,16 +209,6 @@ class Scenario:
         if name not in self.file.policies:
             raise UsageError(f"policy: {name!r} is not a policy of {self.slug!r}.{nearest(name, self.file.policies)}")
         return self.file.policies[name]
-
-
-def scenario_names() -> list[str]:
-    """Names of the scenarios that come with the package.
-
-    Example:
-        >>> scenario_names()
-        ['april-2024', 'october-2024']
-    """
-    return sorted(p.parent.name for p in BUILTIN.glob(f"*/{FILE}"))
 
 
 def load_scenario(name: str | Path) -> Scenario:
