@@ -12,6 +12,7 @@ import pytest
 from detente.axes import CHOICE, Game, Infoset
 from detente.errors import SolveError
 from detente.library import larger_games
+from detente.library.games import GAMES as LIBRARY
 from detente.library.games import library_game
 from detente.library.larger_games import DECK, dark_hex, leduc_poker, liars_dice
 from detente.library.textbook import kuhn_poker
@@ -159,6 +160,11 @@ def test_trees_are_those_of_the_conformance_files(shared, crisis, file):
     wanted = numbers_of(read_efg(shared / "conformance" / "efg" / f"{file}.efg"))
     for name, array in wanted.items():
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-15, err_msg=name)
+
+
+@pytest.mark.parametrize("game", LIBRARY.values(), ids=lambda game: game.name)
+def test_the_list_shows_the_titles_that_the_rules_give_themselves(game):
+    assert game.title == game.crisis.title
 
 
 @pytest.mark.parametrize("name", [name for name in GAMES if name != "kuhn-poker"])

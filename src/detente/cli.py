@@ -102,7 +102,7 @@ def list_command(as_json: Json = False) -> None:
         data = tomllib.loads((BUILTIN / name / FILE).read_text(encoding="utf-8"))
         rows.append({"name": name, "kind": "scenario", "title": data["title"], "as_of": str(data["as_of"])})
     rows += [
-        {"name": game.name, "kind": "library game", "title": game.crisis.title, "source": game.source}
+        {"name": game.name, "kind": "library game", "title": game.title, "source": game.source}
         for game in GAMES.values()
     ]
     if as_json:
