@@ -48,23 +48,23 @@ brief: $(NEEDS) ## install, then print and write the brief (SCENARIO=october-202
 
 test: $(NEEDS) ## install, then run every test, doctests included
 	@$(NOTICE)
-	@$(SYNC) --group test
+	@$(SYNC) --all-extras --group test
 	@$(RUN) pytest
 
 lint: $(NEEDS) ## style: ruff check, ruff format --check
 	@$(NOTICE)
-	@$(SYNC) --group lint
+	@$(SYNC) --all-extras --group lint
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 
 types: $(NEEDS) ## types: pyright
 	@$(NOTICE)
-	@$(SYNC) --group lint
+	@$(SYNC) --all-extras --group lint
 	@$(RUN) pyright
 
 docs: $(NEEDS) ## build the documentation into docs/_build/html; a warning is an error
 	@$(NOTICE)
-	@$(SYNC) --group docs
+	@$(SYNC) --all-extras --group docs
 	@$(RUN) sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "Documentation: docs/_build/html/index.html"
 
