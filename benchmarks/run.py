@@ -1,6 +1,6 @@
 """Measure detente beside its peers in one run, and print Markdown tables for RESULTS.md.
 
-Usage: uv run python benchmarks/run.py [--limit SECONDS] [--draws N]
+Usage: uv run python benchmarks/run.py [--only PART ...] [--limit SECONDS] [--draws N] [--largest NODES]
 """
 
 import argparse
@@ -34,24 +34,26 @@ def seconds(function: Callable[[], object], repeat: int = 3) -> float:
     return min(times)
 
 
-def gambit(path: Path, precisions: list[float], limit: float) -> dict | None:
-    """Gambit's CPU time on one file, or None when it did not finish in time or failed."""
-    command = [
-        os.environ.get("UV", "uv"),
-        "run",
-        "--no-sync",
-        "--with",
-        "pygambit",
-        "python",
-        str(HERE / "peers.py"),
-        str(path),
-    ]
-    command.append(",".join(f"{p:g}" for p in precisions))
+def peer(kind: str, what: str | Path, how: str, limit: float) -> dict | None:
+    """What a peer printed, or None when it did not finish in time or failed."""
+    package = {"gambit": ["--with", "pygambit"], "openspiel": ["--with", "open_spiel"], "continuation": []}[kind]
+    uv = [os.environ.get("UV", "uv"), "run", "--no-sync", *package]
+    command = [*uv, "python", str(HERE / "peers.py"), kind, str(what), how]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, cwd=HERE.parent)
     except subprocess.TimeoutExpired:
         return None
     return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def cpu_seconds(function: Callable[[], object], repeat: int = 3) -> float:
+    """CPU time over all threads, the least of several runs: other work on the machine matters little to it."""
+    times = []
+    for _ in range(repeat):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return min(times)
 
 
 def table(title: str, rows: list[tuple[str, ...]]) -> None:
@@ -92,23 +94,21 @@ def october(draws: int, limit: float) -> None:
     scenario = load_scenario("october-2024")
     game, count = scenario.game, len(scenario.file.policies)
     run(scenario, num_draws=16)  # compiled code is loaded
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     ensemble = run(scenario, num_draws=draws)
-    taken = time.perf_counter() - start
+    taken, used = time.perf_counter() - start, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     worlds = draw(scenario.priors, 256, seed=1)
-    only = seconds(lambda: solve(game, worlds, precision="precision"))
-    sweeps = float(np.mean(ensemble.iterations[0])) + 1
+    solve_only = cpu_seconds(lambda: solve(game, worlds, precision="precision")) / 256
+    sweeps = ensemble.iterations[0]
+    per = solve_only / sweeps.mean() / game.num_nodes * 1e9
     rows = [("what", "value")]
     rows.append((f"October, {draws:,} draws × {count} policies, {game.num_nodes:,} nodes", f"{taken:.1f} s"))
+    rows.append(("the same, seconds of a core", f"{used:.1f} s"))
     rows.append(("peak memory", f"{peak:.2f} GiB"))
     rows.append(("not converged", f"{ensemble.num_unconverged}"))
-    rows.append(("draws solved per second, all cores", f"{256 / only:.0f}"))
-    rows.append(
-        ("sweeps to a residual of 1e-10: mean, median", f"{sweeps:.1f}, {np.median(ensemble.iterations[0]) + 1:.0f}")
-    )
-    cores = os.cpu_count() or 1
-    per = only / 256 * cores / sweeps / game.num_nodes * 1e9
+    rows.append(("one draw solved, ms of a core", f"{1e3 * solve_only:.2f}"))
+    rows.append(("sweeps to a residual of 1e-10: mean, median", f"{sweeps.mean():.1f}, {np.median(sweeps):.0f}"))
     rows.append(("ns of a core per node, draw and sweep (everything in `solve` counted)", f"{per:.2f}"))
     table("The October scenario", rows)
 
@@ -116,12 +116,79 @@ def october(draws: int, limit: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "october.efg"
         path.write_text(write_efg(game, median), encoding="utf-8")
-        peer = gambit(path, [median["precision"]], limit)
-    ours = seconds(lambda: solve(game, median, precision=median["precision"]))
-    said = f"{peer['seconds']:.1f} s" if peer else f"not finished in {limit:.0f} s"
-    ratio = f"{peer['seconds'] / ours:.0f}" if peer else f"more than {limit / ours:.0f}"
+        theirs = peer("gambit", path, f"{median['precision']:g}", limit)
+    ours = cpu_seconds(lambda: solve(game, median, precision=median["precision"]))
+    said = f"{theirs['seconds']:.1f} s" if theirs else f"not finished in {limit:.0f} s"
+    ratio = f"{theirs['seconds'] / ours:.0f}" if theirs else f"more than {limit / ours:.0f}"
     rows = [("one draw of October", "detente", "Gambit", "ratio"), ("median world", f"{ours:.3f} s", said, ratio)]
-    table("Against Gambit on the same tree", rows)
+    table("Against Gambit on the same tree (CPU)", rows)
+
+
+def leduc(iterations: int = 50) -> None:
+    """A sweep of ours does what an iteration of CFR does: every node once down and once up."""
+    from detente.library.games import GAMES
+    from detente.model.compile import compile
+    from detente.solve.api import solve
+
+    game = compile(GAMES["leduc-poker"].crisis)
+    draws = {name: np.full(64, value) for name, value in GAMES["leduc-poker"].defaults.items()}
+    solution = solve(game, draws, precision=2.0, method="sweep")
+    taken = cpu_seconds(lambda: solve(game, draws, precision=2.0, method="sweep")) / 64
+    ours = taken / solution.iterations.mean() / game.num_nodes * 1e9
+    theirs = peer("openspiel", "leduc_poker", str(iterations), 120)
+    rows = [("Leduc poker", "ns for each node visited", "one pass over the tree")]
+    rows.append(
+        (f"detente, sweep, 64 draws ({game.num_nodes:,} nodes)", f"{ours:.1f}", f"{ours * game.num_nodes / 1e6:.3f} ms")
+    )
+    if theirs:
+        per = theirs["seconds"] / theirs["nodes"] * 1e9
+        rows.append(
+            (f"OpenSpiel, CFR in C++ ({theirs['nodes']:,} nodes)", f"{per:.0f}", f"{1e3 * theirs['seconds']:.2f} ms")
+        )
+        rows.append(("ratio", f"{per / ours:.0f}", ""))
+    table("Against OpenSpiel's counterfactual regret minimisation", rows)
+
+
+def growth(largest: int) -> None:
+    """Cost against the number of nodes, one draw; and against the number of draws of October."""
+    from two_rounds import crisis_of
+
+    from detente.model.compile import compile
+    from detente.model.priors import draw, median_draw
+    from detente.model.scenario import load_scenario
+    from detente.solve.api import solve
+
+    scenario = load_scenario("october-2024")
+    median = median_draw(scenario.priors)
+    rows = [("nodes", "infosets", "compile", "solve one draw (CPU)", "sweeps", "µs a node", "status", "peak memory")]
+    for first, targets, messages in ((1, 0, 0), (5, 0, 0), (2, 2, 1), (5, 2, 1), (5, 3, 2), (5, 5, 4)):
+        start = time.perf_counter()
+        game = compile(crisis_of(first, targets, messages), max_nodes=4_000_000)
+        compiled = time.perf_counter() - start
+        found = []
+        taken = cpu_seconds(lambda g=game, f=found: f.append(solve(g, median, precision=median["precision"])), repeat=1)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        rows.append(
+            (
+                f"{game.num_nodes:,}",
+                f"{len(game.infosets):,}",
+                f"{compiled:.1f} s",
+                f"{taken:.2f} s",
+                f"{int(found[0].iterations[0])}",
+                f"{1e6 * taken / game.num_nodes:.1f}",
+                f"{found[0].status_names[0]}, {found[0].residual[0]:.0e}",
+                f"{peak:.2f} GiB",
+            )
+        )
+        if game.num_nodes > largest:
+            break
+    table("Growth with nodes: restraint in one round and in two", rows)
+    rows = [("draws of October", "solve (CPU)", "ms a draw")]
+    for draws in (1, 10, 100, 1_000, 10_000):
+        worlds = draw(scenario.priors, draws, seed=1)
+        taken = cpu_seconds(lambda w=worlds: solve(scenario.game, w, precision="precision"), repeat=1)
+        rows.append((f"{draws:,}", f"{taken:.2f} s", f"{1e3 * taken / draws:.2f}"))
+    table("Growth with draws", rows)
 
 
 def conformance(limit: float) -> None:
@@ -136,34 +203,39 @@ def conformance(limit: float) -> None:
     games = {name: read_efg(CONFORMANCE / "efg" / f"{name}.efg") for name in names}
     for game in games.values():
         solve(game, precision=PRECISIONS)
-    ours = theirs = 0.0
-    unfinished = 0
-    for name in names:
-        ours += seconds(lambda g=games[name]: solve(g, precision=PRECISIONS), repeat=1)
-        peer = gambit(CONFORMANCE / "efg" / f"{name}.efg", PRECISIONS, limit)
-        if peer is None:
-            unfinished += 1
-        else:
-            theirs += peer["seconds"]
-    rows = [("games × precisions", "detente", "Gambit (CPU)", "Gambit refused or did not finish", "ratio")]
-    rows.append((f"{len(names)} × 5", f"{ours:.1f} s", f"{theirs:.1f} s", str(unfinished), f"{theirs / ours:.1f}"))
-    table("The reference games", rows)
+    ours = {name: cpu_seconds(lambda g=games[name]: solve(g, precision=PRECISIONS), repeat=1) for name in names}
+    rows = [("solver", "games done", "CPU on those", "detente on the same games", "ratio")]
+    how = ",".join(f"{p:g}" for p in PRECISIONS)
+    for kind, called in (("gambit", "Gambit"), ("continuation", "equal steps and SciPy's root finder")):
+        done = {name: peer(kind, CONFORMANCE / "efg" / f"{name}.efg", how, limit) for name in names}
+        finished = {name: found for name, found in done.items() if found and found["found"] == len(PRECISIONS)}
+        theirs, same = sum(f["seconds"] for f in finished.values()), sum(ours[name] for name in finished)
+        count = f"{len(finished)} of {len(names)}"
+        rows.append((called, count, f"{theirs:.1f} s", f"{same:.2f} s", f"{theirs / same:.1f}"))
+    rows.append(("detente", f"{len(names)} of {len(names)}", f"{sum(ours.values()):.1f} s", "", ""))
+    table(f"The reference games at {len(PRECISIONS)} precisions (limit {limit:.0f} s a game)", rows)
 
 
 def main() -> None:
+    parts = {
+        "start": lambda o: start_up(),
+        "compile": lambda o: compiling(),
+        "october": lambda o: october(o.draws, o.limit),
+        "leduc": lambda o: leduc(),
+        "growth": lambda o: growth(o.largest),
+        "games": lambda o: conformance(o.limit),
+    }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=float, default=120.0, help="seconds after which a peer is stopped")
-    parser.add_argument("--draws", type=int, default=2_000)
-    parser.add_argument("--skip-reference-games", action="store_true")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a peer is stopped")
+    parser.add_argument("--draws", type=int, default=10_000)
+    parser.add_argument("--largest", type=int, default=200_000, help="nodes after which the growth table ends")
+    parser.add_argument("--only", nargs="*", choices=parts, default=list(parts))
     options = parser.parse_args()
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("detente", "numpy", "scipy", "numba"))
     print(f"## {datetime.date.today().isoformat()}\n")
     print(f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, {packages}")
-    start_up()
-    compiling()
-    october(options.draws, options.limit)
-    if not options.skip_reference_games:
-        conformance(options.limit)
+    for name in options.only:
+        parts[name](options)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 # "Source:" names the publication (a key of references.bib) or the claim that something rests on.
 napoleon_custom_sections = ["Source"]
+napoleon_use_ivar = True  # fields of a NamedTuple would be described twice
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

@@ -11,11 +11,9 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from detente.axes import CHANCE, CHOICE, LEAF, Game
-from detente.solve.problem import Problem, levels
+from detente.axes import LEAF, Game
+from detente.solve.problem import CERTAIN, Problem, edge_rows, levels
 from detente.solve.solution import fixed_nodes
-
-_CERTAIN = -1  # row of an edge that is followed for certain
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +63,14 @@ def make_projector(game: Game, given: Mapping[str, str] | None = None) -> Projec
         game: The game.
         given: Move name → option that is chosen for certain; see :meth:`detente.Solution.edges`.
     """
-    row = _edge_rows(game)
+    row = edge_rows(game).copy()
     keep = np.ones(game.num_nodes, dtype=bool)
     for move, option in (given or {}).items():
         for node in fixed_nodes(game, move, option):
             first = int(game.first_child[node])
             keep[first : first + int(game.num_options[node])] = False
             certain = first + game.options_at(int(node)).index(option)
-            keep[certain], row[certain] = True, _CERTAIN
+            keep[certain], row[certain] = True, CERTAIN
     for start, stop in levels(game):
         keep[start:stop] &= keep[game.parent[start:stop]]
     kept = np.flatnonzero(keep)
@@ -89,18 +87,6 @@ def make_projector(game: Game, given: Mapping[str, str] | None = None) -> Projec
         else:
             numbers[name] = sparse.csr_matrix(sparse.csr_matrix(outcome.rows.matrix)[leaves].T)
     return Projector(new_index[game.parent[kept]], row[kept], is_leaf, leaves, numbers, labels)
-
-
-def _edge_rows(game: Game) -> np.ndarray:
-    """For every node, the row of (chance rows, then slots) that holds the probability of the edge into it."""
-    inner = np.arange(1, game.num_nodes)
-    parent = game.parent[inner]
-    row = np.full(game.num_nodes, _CERTAIN, dtype=np.int64)
-    chance, choice = game.kind[parent] == CHANCE, game.kind[parent] == CHOICE
-    row[inner[chance]] = game.chance_start[game.chance[parent[chance]]] + game.option[inner[chance]]
-    slots = game.infoset_start[game.infoset[parent[choice]]] + game.option[inner[choice]]
-    row[inner[choice]] = int(game.chance_start[-1]) + slots
-    return row
 
 
 def expect(projector: Projector, problem: Problem, probabilities: np.ndarray) -> Expectation:
@@ -130,7 +116,7 @@ def _reach(parent, row, edges):  # pragma: no cover - compiled
     reach = np.ones((num_nodes, num_draws))
     for n in range(1, num_nodes):
         p, r = parent[n], row[n]
-        if r == _CERTAIN:
+        if r == CERTAIN:
             for d in range(num_draws):
                 reach[n, d] = reach[p, d]
         else:

@@ -9,7 +9,7 @@ the whole array.
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16  # draws solved side by side
@@ -99,6 +99,24 @@ def _scaled(emit: Any) -> Any:
     return intrinsic(typing)
 
 
+def _dot(typing_context: Any, out: Any, i: Any, a: Any, j: Any, da: Any, b: Any, k: Any, db: Any, n: Any) -> Any:
+    """out = Σ_t a[j + t·da] · b[k + t·db] for t < n, the sum kept in registers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out, i, a, j, da, b, k, db, n = args
+        total = cgutils.alloca_once_value(builder, _splat(0.0))
+        with cgutils.for_range(builder, n) as loop:
+            rows = (builder.add(first, builder.mul(loop.index, by)) for first, by in ((j, da), (k, db)))
+            x = _load(context, builder, signature.args[2], a, next(rows))
+            y = _load(context, builder, signature.args[5], b, next(rows))
+            builder.store(_fma(builder, x, y, builder.load(total)), total)
+        _store(context, builder, signature.args[0], out, i, builder.load(total))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(out, number, a, number, number, b, number, number, number), code
+
+
 def _emit_exp(builder: Any, load: Any, store: Any) -> None:
     """e^x to two units in the last place for −708 ≤ x ≤ 709; e^−708 below (Cody & Waite, Taylor)."""
     x = load(1)
@@ -119,6 +137,26 @@ def _emit_exp(builder: Any, load: Any, store: Any) -> None:
     whole = builder.add(builder.bitcast(shifted, _BITS), _splat_bits(1023))
     power = builder.bitcast(builder.shl(whole, _splat_bits(52)), _VECTOR)
     store(0, builder.fmul(p, power))
+
+
+def _emit_log(builder: Any, load: Any, store: Any) -> None:
+    """ln x to one unit in the last place for positive normal x, by 2·artanh((m − 1)/(m + 1)) of its mantissa m."""
+    bits = builder.bitcast(load(1), _BITS)
+    # The mantissa is taken from [√½, √2): there the series is shortest.
+    shifted = builder.add(bits, _splat_bits(0x3FF0000000000000 - 0x3FE6A09E667F3BCD))
+    exponent = builder.sub(builder.lshr(shifted, _splat_bits(52)), _splat_bits(1023))
+    mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, _splat_bits(52))), _VECTOR)
+    n = builder.sitofp(exponent, _VECTOR)
+    f = builder.fsub(mantissa, _splat(1.0))
+    s = builder.fdiv(f, builder.fadd(mantissa, _splat(1.0)))
+    square = builder.fmul(s, s)
+    p = _splat(2.0 / 23)
+    for k in range(21, 1, -2):  # 2 s³/3 + 2 s⁵/5 + …: |s| < 0.172, the first term left out is below 1e-19
+        p = _fma(builder, p, square, _splat(2.0 / k))
+    p = builder.fmul(builder.fmul(p, square), s)
+    # 2s = f − s·f, which keeps the digits that the quotient has lost
+    small = builder.fsub(p, _fma(builder, n, _splat(-1.90821492927058770002e-10), builder.fmul(s, f)))
+    store(0, _fma(builder, n, _splat(6.93147180369123816490e-01), builder.fadd(f, small)))
 
 
 def _binary(name: str) -> Any:
@@ -143,5 +181,7 @@ multiply_add = _operation(
     3, lambda builder, load, store: store(0, _fma(builder, load(1), load(2), load(0)))
 )  # a += b·c
 exponential = _operation(2, _emit_exp)  # a = e^b
+logarithm = _operation(2, _emit_log)  # a = ln b
+dot: Any = intrinsic(_dot)  # see above
 add_scaled = _scaled(lambda builder, a, b, x: _fma(builder, b, x, a))  # a += b·x
 scale = _scaled(lambda builder, a, b, x: builder.fmul(b, x))  # a = b·x

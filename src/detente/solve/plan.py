@@ -7,6 +7,8 @@ pass then solves each infoset with the play below it already up to date, so that
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +17,11 @@ from detente.axes import CHOICE, LEAF, Game
 NOTHING_ABOVE = -1
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Static index arrays of the sweep; "row" numbers infosets, nodes, slots and branches in the order of play.
+class Decisions(NamedTuple):
+    """The decisions in the order of play, as arrays that compiled code walks.
 
-    A *branch* is a (decision node, option) pair; the branches of a node are contiguous, and so are the nodes of an
-    infoset.
+    "Row" numbers infosets, nodes and slots in the order of play. A *branch* is a (decision node, option) pair; the
+    branches of a node are contiguous, and so are the nodes of an infoset.
 
     Attributes:
         player: Player of each infoset row.
@@ -29,8 +30,6 @@ class Plan:
         node_start: First node row of each infoset row.
         slot_start: First slot row of each infoset row.
         branch_start: First branch of each infoset row.
-        node: Game node of each node row.
-        slot: Game slot of each slot row.
         above_node: Node row of the decision above each node row, or ``NOTHING_ABOVE``.
         above_slot: Slot row of the option taken there.
         reached: Whether the reach of each node row is needed for somebody's beliefs.
@@ -38,8 +37,6 @@ class Plan:
         below: Node rows that hang from the branches.
         root: Node rows that hang from the root.
         state: Slot rows that move beliefs: the unknowns of the fixed point.
-        leaf_order: Leaves sorted by branch, those without a decision above last.
-        leaf_start: First entry of each branch in ``leaf_order``, and of the leaves without a decision.
     """
 
     player: np.ndarray
@@ -48,8 +45,6 @@ class Plan:
     node_start: np.ndarray
     slot_start: np.ndarray
     branch_start: np.ndarray
-    node: np.ndarray
-    slot: np.ndarray
     above_node: np.ndarray
     above_slot: np.ndarray
     reached: np.ndarray
@@ -57,15 +52,33 @@ class Plan:
     below: np.ndarray
     root: np.ndarray
     state: np.ndarray
+
+    @property
+    def uniform(self) -> np.ndarray:
+        """Log-probabilities of the state in uniform play."""
+        return -np.log(np.repeat(self.num_options, self.num_options).astype(float))[self.state]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The decisions of a game, and where its nodes, options and leaves went.
+
+    Attributes:
+        decisions: The decisions in the order of play.
+        node: Game node of each node row.
+        slot: Game slot of each slot row.
+        leaf_order: Leaves sorted by branch, those without a decision above last.
+        leaf_start: First entry of each branch in ``leaf_order``, and of the leaves without a decision.
+    """
+
+    decisions: Decisions
+    node: np.ndarray
+    slot: np.ndarray
     leaf_order: np.ndarray
     leaf_start: np.ndarray
 
-    @property
-    def num_branches(self) -> int:
-        """Number of (decision node, option) pairs."""
-        return len(self.below_start) - 1
 
-
+@lru_cache(maxsize=8)
 def make_plan(game: Game) -> Plan | None:
     """Sort the decisions of a game into the order of play.
 
@@ -73,7 +86,8 @@ def make_plan(game: Game) -> Plan | None:
         game: The game.
 
     Returns:
-        The plan, or None when infosets precede each other in a circle, so that no order exists.
+        The plan, or None when infosets precede each other in a circle, so that no order exists. Plans of the games
+        used last are kept: the same game is solved for many blocks of draws.
     """
     decision = np.flatnonzero(game.kind == CHOICE)
     above, taken = decision_above(game)
@@ -109,23 +123,27 @@ def make_plan(game: Game) -> Plan | None:
     leaf_order = np.argsort(leaf_branch, kind="stable")
     leaf_start = np.searchsorted(leaf_branch[leaf_order], np.arange(num_branches + 2))
 
-    reached, moves_beliefs = _belief_relevance(game, decision, above, members)
+    branch_start = _starts((members * num_options)[order])[:-1]
+    infoset_row = np.repeat(np.arange(len(order)), members[order])
+    reached, state = _relevance(members[order], infoset_row, above_node, num_options[order])
     return Plan(
-        player=player[order],
-        num_options=num_options[order],
-        num_members=members[order],
-        node_start=_starts(members[order])[:-1],
-        slot_start=slot_start[:-1],
-        branch_start=_starts((members * num_options)[order])[:-1],
+        decisions=Decisions(
+            player=player[order],
+            num_options=num_options[order],
+            num_members=members[order],
+            node_start=_starts(members[order])[:-1],
+            slot_start=slot_start[:-1],
+            branch_start=branch_start,
+            above_node=above_node,
+            above_slot=above_slot,
+            reached=reached,
+            below_start=below_start,
+            below=by_branch[: below_start[-1]],
+            root=by_branch[below_start[-1] :],
+            state=state,
+        ),
         node=node,
         slot=slot,
-        above_node=above_node,
-        above_slot=above_slot,
-        reached=reached[node],
-        below_start=below_start,
-        below=by_branch[: below_start[-1]],
-        root=by_branch[below_start[-1] :],
-        state=np.flatnonzero(np.repeat(moves_beliefs[order], num_options[order])),
         leaf_order=leaf_order,
         leaf_start=leaf_start,
     )
@@ -170,15 +188,80 @@ def _stages(game: Game, decision: np.ndarray, above: np.ndarray) -> np.ndarray |
     return None
 
 
-def _belief_relevance(
-    game: Game, decision: np.ndarray, above: np.ndarray, members: np.ndarray
+def _relevance(
+    members: np.ndarray, infoset_row: np.ndarray, above_node: np.ndarray, num_options: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes whose reach enters somebody's beliefs, and infosets whose choices change what somebody later believes."""
-    reached = np.zeros(game.num_nodes, dtype=bool)
-    reached[decision] = members[game.infoset[decision]] > 1
-    moves = np.zeros(len(game.infosets), dtype=bool)
-    for node in decision[::-1]:  # children have higher numbers than parents
-        if reached[node] and above[node] >= 0:
-            reached[above[node]] = True
-            moves[game.infoset[above[node]]] = True
-    return reached, moves
+    """Node rows whose reach enters somebody's beliefs, and the slot rows whose choices change what somebody believes.
+
+    Args:
+        members: Nodes of each infoset row.
+        infoset_row: Infoset row of each node row.
+        above_node: Node row of the decision above each node row.
+        num_options: Options of each infoset row.
+    """
+    reached = members[infoset_row] > 1
+    moves = np.zeros(len(members), dtype=bool)
+    level = np.flatnonzero(reached)
+    while len(level):  # upwards, one decision at a time
+        level = np.unique(above_node[level])
+        level = level[level != NOTHING_ABOVE]
+        moves[infoset_row[level]] = True
+        level = level[~reached[level]]
+        reached[level] = True
+    return reached, np.flatnonzero(np.repeat(moves, num_options))
+
+
+def restrict(decisions: Decisions, keep: np.ndarray) -> tuple[Decisions, np.ndarray, np.ndarray, np.ndarray]:
+    """Some infosets on their own, where no infoset that is left out stands above one that is kept.
+
+    Args:
+        decisions: The decisions.
+        keep: Which infoset rows are kept.
+
+    Returns:
+        The kept decisions, and the node rows, branches and slot rows that they had.
+    """
+    rows = np.flatnonzero(keep)
+    num_options, members = decisions.num_options[rows], decisions.num_members[rows]
+    node = _ranges(decisions.node_start[rows], members)
+    slot = _ranges(decisions.slot_start[rows], num_options)
+    branch = _ranges(decisions.branch_start[rows], members * num_options)
+    new_node = _numbered(node, len(decisions.above_node))
+    new_slot = _numbered(slot, int(decisions.num_options.sum()))
+    above = decisions.above_node[node]
+    above_node = np.where(above == NOTHING_ABOVE, NOTHING_ABOVE, new_node[above])
+    below_count = decisions.below_start[branch + 1] - decisions.below_start[branch]
+    below = new_node[decisions.below[_ranges(decisions.below_start[branch], below_count)]]
+    owner = np.repeat(np.arange(len(branch)), below_count)[below >= 0]
+    root = new_node[decisions.root]
+    infoset_row = np.repeat(np.arange(len(rows)), members)
+    reached, state = _relevance(members, infoset_row, above_node, num_options)
+    kept = Decisions(
+        player=decisions.player[rows],
+        num_options=num_options,
+        num_members=members,
+        node_start=_starts(members)[:-1],
+        slot_start=_starts(num_options)[:-1],
+        branch_start=_starts(members * num_options)[:-1],
+        above_node=above_node,
+        above_slot=np.where(above == NOTHING_ABOVE, 0, new_slot[decisions.above_slot[node]]),
+        reached=reached,
+        below_start=np.searchsorted(owner, np.arange(len(branch) + 1)),
+        below=below[below >= 0],
+        root=root[root >= 0],
+        state=state,
+    )
+    return kept, node, branch, slot
+
+
+def _numbered(places: np.ndarray, length: int) -> np.ndarray:
+    """Position of each place in ``places``, −1 for those that are not in it."""
+    number = np.full(length, -1, dtype=np.int64)
+    number[places] = np.arange(len(places))
+    return number
+
+
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """start, start + 1, … for each of several ranges, one after the other."""
+    offsets = np.repeat(starts - _starts(lengths)[:-1], lengths)
+    return offsets + np.arange(len(offsets))

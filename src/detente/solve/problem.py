@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from detente.axes import CHANCE, NO_PARENT, Game
+from detente.axes import CHANCE, CHOICE, NO_PARENT, Game
 from detente.errors import SolveError, UsageError, nearest
 
 PROBABILITY_SLACK = 1e-9
+CERTAIN = -1  # row of an edge that is followed for certain
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +132,7 @@ def _check_chance(game: Game, chance: np.ndarray, values: Mapping[str, np.ndarra
 
 
 # Beliefs after what cannot happen: impossible events are weighed as if each had the same tiny chance. As a logarithm it
-# is
-# too small to matter beside anything possible.
+# is too small to matter beside anything possible.
 LOG_IMPOSSIBLE = -1e6
 
 
@@ -153,6 +154,22 @@ def levels(game: Game) -> list[tuple[int, int]]:
         if width == 0:
             return bounds[1:]
         bounds.append((stop, stop + width))
+
+
+@lru_cache(maxsize=8)
+def edge_rows(game: Game) -> np.ndarray:
+    """For every node, the row of (chance rows, then slots) that holds the probability of the edge into it.
+
+    The root has ``CERTAIN``. Kept for the games used last: it is wanted for every block of draws.
+    """
+    inner = np.arange(1, game.num_nodes)
+    parent = game.parent[inner]
+    row = np.full(game.num_nodes, CERTAIN, dtype=np.int64)
+    chance, choice = game.kind[parent] == CHANCE, game.kind[parent] == CHOICE
+    row[inner[chance]] = game.chance_start[game.chance[parent[chance]]] + game.option[inner[chance]]
+    slots = game.infoset_start[game.infoset[parent[choice]]] + game.option[inner[choice]]
+    row[inner[choice]] = int(game.chance_start[-1]) + slots
+    return row
 
 
 def edge_chance(problem: Problem) -> Float[np.ndarray, "node draw"]:

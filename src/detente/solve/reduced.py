@@ -12,7 +12,7 @@ from numba import njit
 
 from detente.solve import lanes
 from detente.solve.lanes import LANES
-from detente.solve.plan import Plan
+from detente.solve.plan import Decisions
 from detente.solve.problem import LOG_IMPOSSIBLE
 
 
@@ -21,13 +21,13 @@ class SweepEquations:
     """H and its derivatives for one draw, as :func:`detente.solve.branch.follow_branch` wants them.
 
     Attributes:
-        plan: The decisions in the order of play.
+        decisions: The decisions in the order of play.
         weight: Chance between each node and the decision above it, (node,).
         terminal: Payoffs of each branch without a further decision, (branch, player).
         precision: λ at t = 1, (player,).
     """
 
-    plan: Plan
+    decisions: Decisions
     weight: np.ndarray
     terminal: np.ndarray
     precision: np.ndarray
@@ -35,40 +35,26 @@ class SweepEquations:
     @property
     def start(self) -> np.ndarray:
         """Uniform play."""
-        plan = self.plan
-        return -np.log(np.repeat(plan.num_options, plan.num_options).astype(float))[plan.state]
+        return self.decisions.uniform
 
     def residual(self, x: np.ndarray, t: float) -> np.ndarray:
         """H(x, t)."""
-        return x - self.play(x, t)[0][self.plan.state]
+        return x - self.play(x, t)[0][self.decisions.state]
 
     def evaluate(self, x: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
         """H(x, t) and its derivatives by x and t."""
         play, _, derivative = self._sweep(x, t, derivatives=True)
         jacobian = -derivative
         jacobian[np.arange(len(x)), np.arange(len(x))] += 1.0
-        return x - play[self.plan.state], jacobian
+        return x - play[self.decisions.state], jacobian
 
     def play(self, x: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of all slot rows, and payoffs, after one sweep."""
         return self._sweep(x, t, derivatives=False)[:2]
 
     def _sweep(self, x: np.ndarray, t: float, *, derivatives: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        plan = self.plan
         return _linearise(
-            plan.player,
-            plan.num_options,
-            plan.num_members,
-            plan.node_start,
-            plan.slot_start,
-            plan.branch_start,
-            plan.above_node,
-            plan.above_slot,
-            plan.reached,
-            plan.below_start,
-            plan.below,
-            plan.root,
-            plan.state,
+            self.decisions,
             self.weight,
             self.terminal,
             t * self.precision,
@@ -80,19 +66,7 @@ class SweepEquations:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _linearise(
-    player,
-    num_options,
-    num_members,
-    node_start,
-    slot_start,
-    branch_start,
-    above_node,
-    above_slot,
-    reached,
-    below_start,
-    below,
-    root,
-    state,
+    decisions,
     weight,
     terminal,
     rate,
@@ -101,6 +75,10 @@ def _linearise(
     derivatives,
 ):  # pragma: no cover - compiled
     """One sweep for one draw, and its derivatives by the state (columns 0 …) and by t (the last column)."""
+    player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
+    node_start, slot_start, branch_start = decisions.node_start, decisions.slot_start, decisions.branch_start
+    above_node, above_slot, reached = decisions.above_node, decisions.above_slot, decisions.reached
+    below_start, below, root, state = decisions.below_start, decisions.below, decisions.root, decisions.state
     num_nodes, num_branches, num_players = len(above_node), terminal.shape[0], terminal.shape[1]
     num_state, num_slots, most = len(state), 0, 1
     for i in range(len(player)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,6 +10,9 @@ from jaxtyping import Float, Int
 from detente.axes import CHANCE, CHOICE, NO_CHANCE, NO_INFOSET, NO_PARENT, Game
 from detente.errors import UsageError, nearest
 from detente.solve.problem import Problem, edge_chance, levels
+
+if TYPE_CHECKING:
+    from detente.solve.limit import Limit
 
 CONVERGED, BIFURCATION, NOT_CONVERGED = 0, 1, 2
 STATUS_NAMES = ("converged", "bifurcation", "not converged")
@@ -135,6 +139,23 @@ class Solution:
         if name not in self.game.outcomes:
             raise UsageError(f"outcome: {name!r} is not an outcome.{nearest(name, self.game.outcomes)}")
         return expected_outcome(self.problem, name, self.leaf_probabilities(given))
+
+    def limit(self, *, bound: float = 1e-8) -> "Limit":
+        """The sequential equilibrium that play approaches from here as errors vanish.
+
+        The principal branch is followed upwards in precision, for every draw, until nobody can gain; see
+        :func:`detente.solve.limit.follow_limit`.
+
+        Args:
+            bound: Regret, as a share of each player's range of payoffs, at which to stop.
+
+        Raises:
+            UsageError: If the bound is not a number above 0, a player has precision 0 while another has not, or the
+                game is too large.
+        """
+        from detente.solve.limit import follow_limit
+
+        return follow_limit(self, bound=bound)
 
 
 def move_names(game: Game) -> list[str]:

@@ -10,17 +10,16 @@ side by side in the lanes of a vector register, so that one tree's working set s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
 
-from detente.axes import CHANCE
 from detente.solve import lanes
 from detente.solve.branch import follow_branch
 from detente.solve.lanes import LANES
-from detente.solve.plan import Plan
-from detente.solve.problem import LOG_IMPOSSIBLE, Problem, edge_chance, levels
+from detente.solve.plan import Decisions, Plan, restrict
+from detente.solve.problem import CERTAIN, LOG_IMPOSSIBLE, Problem, edge_rows
 from detente.solve.reduced import SweepEquations
 from detente.solve.solution import CONVERGED, NOT_CONVERGED
 
@@ -29,11 +28,14 @@ DAMPING = 0.8  # share of the new sweep in the mixture
 INNER = 0.1  # share of the tolerance at which a draw stops being moved
 RIDGE = 1e-13  # keeps the small least-squares problem solvable when two sweeps agree
 GROWTH = 10.0  # a residual this many times the best so far starts the memory afresh
+SAME = 1e-12  # payoff differences that agree to this share of the largest payoff are the same
 UNDERFLOW = 1e-200  # reach of an infoset below which the kernel switches to logarithms
 # Along the branch: shares are of the precision asked for, surprises are changes of a log-probability.
-FIRST_SHARE, LARGEST_SHARE, SMALLEST_SHARE, GROWING_SHARE = 0.3, 1.0, 1 / 64, 2.0
-ROUGH, MAX_ROUGH = 3e-2, 40  # residual and sweeps of a step on the way
-SURPRISE, EASY = 0.5, 0.05  # corrections larger than the first halve a step, smaller than the second let it grow
+FIRST_SHARE, SMALLEST_SHARE, ALMOST = 0.3, 1 / 64, 0.95
+GROWING = 2.0  # most that a share grows by in one step
+POINTS = 4  # on the branch, through which the next is predicted
+ROUGH, MAX_ROUGH = 5e-3, 40  # residual and sweeps of a step on the way
+SURPRISE, WELCOME = 1.0, 0.5  # a larger correction is not trusted; the step is chosen for the second
 MAX_EXACT = 3_000  # unknowns up to which Newton's matrix is affordable
 
 
@@ -88,124 +90,204 @@ def sweep(
     Returns:
         One result for each target.
     """
-    num_draws, num_players = problem.num_draws, len(problem.game.players)
-    weight, terminal, constant = _constants(problem, plan)
-    results = [
-        SweepResult(
-            log_probabilities=np.empty((problem.game.num_slots, num_draws)),
-            residual=np.empty(num_draws),
-            status=np.full(num_draws, NOT_CONVERGED),
-            iterations=np.zeros(num_draws, dtype=np.int64),
-            payoffs=np.empty((num_players, num_draws)),
-            reached=np.zeros(num_draws),
-            bifurcation_at=np.full(num_draws, np.nan),
-        )
-        for _ in targets
-    ]
+    game, num_draws = problem.game, problem.num_draws
+    results = [_empty_result(problem) for _ in targets]
+    rows = edge_rows(game)
+    chance_row = np.where(rows < len(problem.chance), rows, CERTAIN)  # choices do not count
+    core = None
     for first in range(0, num_draws, LANES):
         draws = np.minimum(np.arange(first, first + LANES), num_draws - 1)
         live = slice(first, min(first + LANES, num_draws))
-        block = _Block(
-            plan,
-            np.ascontiguousarray(weight[:, draws]),
-            np.ascontiguousarray(terminal[:, :, draws]),
-            precision[:, draws],
-            tolerance,
-            max_sweeps,
+        weight, terminal, constant = _constants(
+            game.parent,
+            chance_row,
+            problem.chance,
+            game.leaf_nodes,
+            plan.leaf_order,
+            plan.leaf_start,
+            problem.payoff,
+            plan.node,
+            draws,
         )
-        _follow_block(block, targets, results, live)
-    for result in results:
-        result.payoffs[:] += constant
-    for draw in np.flatnonzero(results[-1].status == NOT_CONVERGED) if results else ():
-        if exact and len(plan.state) <= MAX_EXACT:
-            equations = SweepEquations(
-                plan,
-                np.ascontiguousarray(weight[:, draw]),
-                np.ascontiguousarray(terminal[:, :, draw]),
-                precision[:, draw],
-            )
-            _follow_exactly(equations, targets, results, int(draw), constant[:, draw], tolerance)
+        core = core or _find_core(plan.decisions, weight, terminal, precision[:, draws])
+        block = _Block(
+            decisions=plan.decisions,
+            core=core,
+            weight=weight,
+            terminal=terminal,
+            core_weight=weight[core.node],
+            precision=precision[:, draws],
+            tolerance=tolerance,
+            max_sweeps=max_sweeps,
+        )
+        _follow_block(block, plan.slot, targets, results, live)
+        for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if results else ():
+            if exact and len(plan.decisions.state) <= MAX_EXACT:
+                one = (np.ascontiguousarray(a[..., lane]) for a in (weight, terminal, precision[:, draws]))
+                _follow_exactly(
+                    SweepEquations(plan.decisions, *one), plan.slot, targets, results, first + int(lane), tolerance
+                )
+        for result in results:
+            result.payoffs[:, live] += constant[:, : live.stop - live.start]
     return results
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """``LANES`` draws with everything that does not change while they are solved."""
+class _Core:
+    """What is left of the decisions when those at which beliefs do not matter are folded away.
 
-    plan: Plan
+    Attributes:
+        decisions: The decisions that are left.
+        node: Node row of each of their nodes among all decisions; ``branch`` and ``slot`` likewise.
+        folded: Infoset rows that are folded away.
+        is_folded: Whether each node row is folded away.
+    """
+
+    decisions: Decisions
+    node: np.ndarray
+    branch: np.ndarray
+    slot: np.ndarray
+    folded: np.ndarray
+    is_folded: np.ndarray
+
+
+def _empty_result(problem: Problem) -> SweepResult:
+    num_draws = problem.num_draws
+    return SweepResult(
+        log_probabilities=np.empty((problem.game.num_slots, num_draws)),
+        residual=np.empty(num_draws),
+        status=np.full(num_draws, NOT_CONVERGED),
+        iterations=np.zeros(num_draws, dtype=np.int64),
+        payoffs=np.empty((len(problem.game.players), num_draws)),
+        reached=np.zeros(num_draws),
+        bifurcation_at=np.full(num_draws, np.nan),
+    )
+
+
+def _find_core(decisions: Decisions, weight: np.ndarray, terminal: np.ndarray, rate: np.ndarray) -> _Core:
+    """Fold away what is settled in the first and in the last draw.
+
+    That is a guess about the draws between them. Nothing rests on it: the play found is judged by a sweep over all
+    decisions, and what does not pass goes on there.
+    """
+    settled = np.ones(len(decisions.player), dtype=bool)
+    for draw in (0, -1):
+        one = (np.ascontiguousarray(a[..., draw]) for a in (weight, terminal, rate))
+        settled &= _find_settled(decisions, *one)
+    core, node, branch, slot = restrict(decisions, ~settled)
+    is_folded = np.repeat(settled, decisions.num_members)
+    return _Core(core, node, branch, slot, np.flatnonzero(settled), is_folded)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """``LANES`` draws with everything that does not change while they are solved.
+
+    Attributes:
+        decisions: All decisions.
+        core: Those on which the beliefs of somebody bear.
+        weight: Chance between each node and the decision above it, (node, lane).
+        terminal: Payoffs of each branch without a further decision, (branch, player, lane).
+        core_weight: The same for the nodes of the core.
+        precision: λ at share 1, (player, lane).
+        tolerance: Largest residual of a converged draw.
+        max_sweeps: Most sweeps for each step.
+        folds: Share → what :meth:`_fold` found there, of the last share.
+    """
+
+    decisions: Decisions
+    core: _Core
     weight: np.ndarray
     terminal: np.ndarray
+    core_weight: np.ndarray
     precision: np.ndarray
     tolerance: float
     max_sweeps: int
+    folds: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
 
-    def solve(
-        self, share: float, x: np.ndarray, *, rough: bool, max_sweeps: int | None = None
-    ) -> tuple[np.ndarray, ...]:
-        """Fixed point at a share of the precision; x is the start and becomes the state found.
+    def step(self, share: float, x: np.ndarray, *, max_sweeps: int = MAX_ROUGH) -> tuple[np.ndarray, ...]:
+        """Rough fixed point of the core; x is the start and becomes the state found.
+
+        Returns:
+            Log-probabilities of the core's slot rows, residual and number of sweeps.
+        """
+        folded, _, rate = self._fold(share)
+        play, _, residual, used = _fixed_point(
+            self.core.decisions, self.core_weight, folded, rate, x, ROUGH, max_sweeps, False
+        )
+        return play, residual, used
+
+    def finish(self, share: float, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Fixed point of all decisions; x, the state of the core, is the start and becomes the state found.
 
         Returns:
             Log-probabilities of all slot rows, payoffs, residual and number of sweeps.
         """
-        plan = self.plan
-        return _fixed_point(
-            plan.player,
-            plan.num_options,
-            plan.num_members,
-            plan.node_start,
-            plan.slot_start,
-            plan.branch_start,
-            plan.above_node,
-            plan.above_slot,
-            plan.reached,
-            plan.below_start,
-            plan.below,
-            plan.root,
-            plan.state,
-            self.weight,
-            self.terminal,
-            np.ascontiguousarray(self.precision * share),
-            x,
-            ROUGH if rough else INNER * self.tolerance,
-            max_sweeps or (MAX_ROUGH if rough else self.max_sweeps),
-            not rough,
+        folded, play, rate = self._fold(share)
+        goal = INNER * self.tolerance
+        core_play, _, _, used = _fixed_point(
+            self.core.decisions, self.core_weight, folded, rate, x, goal, self.max_sweeps, True
         )
+        play[self.core.slot] = core_play
+        play[self.core.slot[self.core.decisions.state]] = x
+        whole = np.ascontiguousarray(play[self.decisions.state])
+        play, payoffs, residual, more = _fixed_point(
+            self.decisions, self.weight, self.terminal, rate, whole, self.tolerance, self.max_sweeps, False
+        )
+        if more.max() > 1:  # beliefs did matter somewhere in some draw
+            x[:] = play[self.core.slot[self.core.decisions.state]]
+        return play, payoffs, residual, used + more
+
+    def _fold(self, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Payoffs of the core's branches at a share, play with that of the settled infosets in it, and the rate."""
+        if share not in self.folds:
+            self.folds.clear()  # only the last is asked for again
+            core, rate = self.core, np.ascontiguousarray(self.precision * share)
+            folded = np.empty((len(core.branch), *self.terminal.shape[1:]))
+            play = _fold(
+                self.decisions, core.folded, core.is_folded, core.branch, self.weight, self.terminal, rate, folded
+            )
+            self.folds[share] = folded, play, rate
+        return self.folds[share]
 
 
-def _follow_block(block: _Block, targets: Sequence[float], results: list[SweepResult], live: slice) -> None:
+def _follow_block(
+    block: _Block, slot: np.ndarray, targets: Sequence[float], results: list[SweepResult], live: slice
+) -> None:
     """Take a block of draws along the branch, and write what is found into the results."""
-    plan, width = block.plan, live.stop - live.start
-    uniform = -np.log(np.repeat(plan.num_options, plan.num_options).astype(float))[plan.state]
+    width = live.stop - live.start
+    uniform = block.core.decisions.uniform
+    proposal = FIRST_SHARE if len(uniform) else np.inf
     shares = [0.0]
     states = [np.repeat(uniform[:, None], LANES, axis=1)]
     on_branch = np.ones(LANES, dtype=bool)
     used = np.zeros(LANES, dtype=np.int64)
     reached = np.zeros(LANES)
     for target, result in zip(targets, results, strict=True):
-        step = target - shares[-1] if not len(plan.state) else min(FIRST_SHARE, target - shares[-1])
-        if step == 0.0:  # precision 0: uniform play is the solution
-            log_sigma, payoffs, residual, _ = block.solve(target, states[-1].copy(), rough=False)
-        while step > 0.0:
-            share = min(target, shares[-1] + step)
-            last = share >= target * (1 - 1e-12)
+        if target == 0.0:  # uniform play is the solution
+            play, payoffs, residual, _ = block.finish(target, states[-1].copy())
+        share = proposal if proposal < ALMOST * target else target
+        while shares[-1] < target:
             guess = _predict(block, shares, states, share)
             x = guess.copy()
-            log_sigma, payoffs, residual, sweeps = block.solve(share, x, rough=not last)
+            if share == target:
+                play, payoffs, residual, sweeps = block.finish(share, x)
+            else:
+                _, residual, sweeps = block.step(share, x)
             used += sweeps
             surprise = np.abs(x - guess).max(axis=0) if len(x) else np.zeros(LANES)
-            good = (residual <= (block.tolerance if last else ROUGH)) & (surprise <= SURPRISE)
-            if not good[on_branch].all() and step > SMALLEST_SHARE:
-                step /= 2
+            good = (residual <= (block.tolerance if share == target else ROUGH)) & (surprise <= SURPRISE)
+            if not good[on_branch].all() and share - shares[-1] > SMALLEST_SHARE:
+                share = (shares[-1] + share) / 2
                 continue
             on_branch &= good
             x[:, ~on_branch] = guess[:, ~on_branch]  # what is lost is not to disturb the prediction of the rest
+            proposal = _next_share(shares, share, surprise[on_branch].max(initial=0.0))
             shares.append(share)
             states.append(x)
-            if last:
-                break
-            step = min(LARGEST_SHARE, step * GROWING_SHARE) if surprise[on_branch].max(initial=0) < EASY else step
+            share = proposal if on_branch.any() and proposal < ALMOST * target else target
         found = on_branch[:width]
-        result.log_probabilities[plan.slot, live] = log_sigma[:, :width]
+        result.log_probabilities[slot, live] = play[:, :width]
         result.residual[live] = residual[:width]
         result.iterations[live] = used[:width]
         result.payoffs[:, live] = payoffs[:, :width]
@@ -214,12 +296,25 @@ def _follow_block(block: _Block, targets: Sequence[float], results: list[SweepRe
         result.reached[live] = reached[:width]
 
 
-def _predict(block: _Block, shares: list[float], states: list[np.ndarray], share: float) -> np.ndarray:
-    """Where the branch should be at the next share: through the last three points, or by one sweep from the first."""
+def _next_share(shares: list[float], share: float, surprise: float) -> float:
+    """Share at which the next prediction should be off by ``WELCOME``.
+
+    A prediction through points is off by about a constant times the product of the distances from them.
+    """
     if len(shares) == 1:
-        log_sigma = block.solve(share, states[0].copy(), rough=True, max_sweeps=1)[0]
-        return log_sigma[block.plan.state]
-    places, points = shares[-3:], states[-3:]
+        return GROWING * share
+    constant = max(surprise, ROUGH) / np.prod([share - p for p in shares[-POINTS:]])
+    points = [*shares, share][-POINTS:]
+    further = np.linspace(share + SMALLEST_SHARE, GROWING * share + SMALLEST_SHARE, 50)
+    off = constant * np.prod([further - p for p in points], axis=0)
+    return float(further[max(np.searchsorted(off, WELCOME) - 1, 0)])
+
+
+def _predict(block: _Block, shares: list[float], states: list[np.ndarray], share: float) -> np.ndarray:
+    """Where the branch should be at the next share: through the last points, or by one sweep from the first."""
+    if len(shares) == 1:
+        return block.step(share, states[0].copy(), max_sweeps=1)[0][block.core.decisions.state]
+    places, points = shares[-POINTS:], states[-POINTS:]
     guess = np.zeros_like(points[0])
     for i, point in enumerate(points):  # Lagrange's formula
         others = [p for j, p in enumerate(places) if j != i]
@@ -229,20 +324,19 @@ def _predict(block: _Block, shares: list[float], states: list[np.ndarray], share
 
 def _follow_exactly(
     equations: SweepEquations,
+    slot: np.ndarray,
     targets: Sequence[float],
     results: list[SweepResult],
     draw: int,
-    constant: np.ndarray,
     tolerance: float,
 ) -> None:
     """Newton and arc length for one draw, written into the results."""
-    plan = equations.plan
     for target, result, point in zip(
         targets, results, follow_branch(equations, targets, tolerance=tolerance), strict=True
     ):
         log_sigma, payoffs = equations.play(point.x, target)
-        result.log_probabilities[plan.slot, draw] = log_sigma
-        result.payoffs[:, draw] = constant + payoffs
+        result.log_probabilities[slot, draw] = log_sigma
+        result.payoffs[:, draw] = payoffs
         result.residual[draw] = point.residual
         result.status[draw] = point.status
         result.iterations[draw] += point.iterations
@@ -250,38 +344,43 @@ def _follow_exactly(
         result.bifurcation_at[draw] = point.bifurcation_at
 
 
-def _constants(problem: Problem, plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Chance above each node up to a decision; payoffs of each branch without a further decision; the rest."""
-    game = problem.game
-    edges = edge_chance(problem)
-    weight = np.ones((game.num_nodes, problem.num_draws))
-    for start, stop in levels(game):
-        parent = game.parent[start:stop]
-        through = game.kind[parent] == CHANCE
-        weight[start:stop][through] = weight[parent[through]] * edges[start:stop][through]
-    sums = _sum_leaves(plan.leaf_order, plan.leaf_start, weight[game.leaf_nodes], problem.payoff)
-    return weight[plan.node], sums[:-1], sums[-1]
-
-
 @njit(cache=True, nogil=True)
-def _sum_leaves(leaf_order, leaf_start, weight, payoff):  # pragma: no cover - compiled
-    """Σ weight · payoff over the leaves of each branch, (branch, player, draw)."""
-    num_players, num_draws = payoff.shape[1], payoff.shape[2]
-    sums = np.zeros((len(leaf_start) - 1, num_players, num_draws))
+def _constants(parent, chance_row, chance, leaf_node, leaf_order, leaf_start, payoff, node, draws):  # pragma: no cover
+    """Chance above each node row up to a decision; payoffs of each branch without a further decision; the rest.
+
+    Args:
+        parent: Parent of each game node.
+        chance_row: Row of ``chance`` for the edge into each game node, ``CERTAIN`` where a player takes it.
+        chance: Probability of every option of every chance move, (row, draw).
+        leaf_node: Game node of each leaf.
+        leaf_order: Leaves sorted by branch.
+        leaf_start: First entry of each branch in ``leaf_order``; the last counts for no branch.
+        payoff: Payoff at every leaf, (leaf, player, draw).
+        node: Game node of each node row.
+        draws: The draw in each lane.
+    """
+    num_players, width = payoff.shape[1], len(draws)
+    above = np.ones((len(parent), width))
+    for n in range(1, len(parent)):
+        if chance_row[n] != CERTAIN:
+            for d in range(width):
+                above[n, d] = above[parent[n], d] * chance[chance_row[n], draws[d]]
+    sums = np.zeros((len(leaf_start) - 1, num_players, width))
     for b in range(len(leaf_start) - 1):
         for e in range(leaf_start[b], leaf_start[b + 1]):
             z = leaf_order[e]
             for i in range(num_players):
-                for d in range(num_draws):
-                    sums[b, i, d] += weight[z, d] * payoff[z, i, d]
-    return sums
+                for d in range(width):
+                    sums[b, i, d] += above[leaf_node[z], d] * payoff[z, i, draws[d]]
+    return above[node], sums[:-1], sums[-1]
 
 
 # -- the kernel --------------------------------------------------------------------------------------
 # All arrays end in an axis of LANES draws; detente.solve.lanes works on one such row at a time.
 @njit(nogil=True, error_model="numpy")
-def _pass_down(above_node, above_slot, reached, weight, x_of_slot, logs, reach):  # pragma: no cover - compiled
+def _pass_down(decisions, weight, x_of_slot, logs, reach):  # pragma: no cover - compiled
     """Reach of every node that enters a belief; its logarithm when ``logs``."""
+    above_node, above_slot, reached = decisions.above_node, decisions.above_slot, decisions.reached
     for n in range(len(above_node)):
         if not reached[n]:
             continue
@@ -301,68 +400,56 @@ def _pass_down(above_node, above_slot, reached, weight, x_of_slot, logs, reach):
 
 @njit(nogil=True, error_model="numpy")
 def _pass_up(
-    player,
-    num_options,
-    num_members,
-    node_start,
-    slot_start,
-    branch_start,
-    below_start,
-    below,
-    weight,
-    terminal,
-    rate,
-    reach,
-    logs,
-    value,
-    gives,
-    log_sigma,
-    sigma,
-    row,
+    decisions, rows, beliefs, weight, terminal, rate, reach, logs, value, belief, gives, log_sigma, sigma, row
 ):  # pragma: no cover - compiled
-    """Play of every infoset, last first; returns whether some belief underflowed.
+    """Play of the infosets in ``rows``, last first; returns whether some belief underflowed.
 
-    ``value``, ``sigma`` and ``row`` are room to work in: payoffs of the branches of one infoset, chances of its
-    options, and single rows (see the names below).
+    Without ``beliefs`` the first node of an infoset speaks for all. ``value``, ``belief``, ``sigma`` and ``row`` are
+    room to work in: payoffs of the branches of one infoset, weights of its nodes, chances of its options, and single
+    rows (see the names below).
     """
+    player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
+    node_start, slot_start, branch_start = decisions.node_start, decisions.slot_start, decisions.branch_start
+    below_start, below = decisions.below_start, decisions.below
     num_players = terminal.shape[1]
-    zero, mass, top, belief, total = 0, 1, 2, 3, 4
+    zero, mass, top, total = 0, 1, 2, 3
     underflow = False
-    for i in range(len(player) - 1, -1, -1):
+    for place in range(len(rows) - 1, -1, -1):
+        i = rows[place]
         k, m, p = num_options[i], num_members[i], player[i]
         n0, b0, s0 = node_start[i], branch_start[i], slot_start[i]
-        # What each option is worth at each node, and the beliefs that weigh the nodes.
-        for branch in range(m * k):
-            for c in range(num_players):
-                lanes.copy(value, branch * num_players + c, terminal, (b0 + branch) * num_players + c)
-            for e in range(below_start[b0 + branch], below_start[b0 + branch + 1]):
+        # What each option is worth at each node; where play ends with it, that is known beforehand.
+        source, at = terminal, b0 * num_players
+        if below_start[b0] < below_start[b0 + m * k]:
+            source, at = value, 0
+            for branch in range(m * k):
                 for c in range(num_players):
-                    to = branch * num_players + c
-                    lanes.add(value, to, value, to, gives, below[e] * num_players + c)
-        if m == 1:
+                    lanes.copy(value, branch * num_players + c, terminal, (b0 + branch) * num_players + c)
+                for e in range(below_start[b0 + branch], below_start[b0 + branch + 1]):
+                    for c in range(num_players):
+                        to = branch * num_players + c
+                        lanes.add(value, to, value, to, gives, below[e] * num_players + c)
+        if m == 1 or not beliefs:
             for a in range(k):
-                lanes.multiply(sigma, a, value, a * num_players + p, rate, p)
-        else:
+                lanes.multiply(sigma, a, source, at + a * num_players + p, rate, p)
+        else:  # the beliefs that weigh the nodes
             if logs:
                 lanes.copy(row, top, reach, n0)
                 for j in range(1, m):
                     lanes.maximum(row, top, row, top, reach, n0 + j)
-            for a in range(k):
-                lanes.copy(sigma, a, row, zero)
             lanes.copy(row, mass, row, zero)
             for j in range(m):
                 if logs:
-                    lanes.subtract(row, belief, reach, n0 + j, row, top)
-                    lanes.exponential(row, belief, row, belief)
+                    lanes.subtract(belief, j, reach, n0 + j, row, top)
+                    lanes.exponential(belief, j, belief, j)
                 else:
-                    lanes.copy(row, belief, reach, n0 + j)
-                lanes.add(row, mass, row, mass, row, belief)
-                for a in range(k):
-                    lanes.multiply_add(sigma, a, row, belief, value, (j * k + a) * num_players + p)
+                    lanes.copy(belief, j, reach, n0 + j)
+                lanes.add(row, mass, row, mass, belief, j)
             for d in range(LANES):
                 underflow |= row[mass, d] < UNDERFLOW
             lanes.divide(row, mass, rate, p, row, mass)
             for a in range(k):
+                lanes.dot(sigma, a, belief, 0, 1, source, at + a * num_players + p, k * num_players, m)
                 lanes.multiply(sigma, a, sigma, a, row, mass)
         # Softmax: sigma holds precision times expected payoff, then the chances of the options.
         lanes.copy(row, top, sigma, 0)
@@ -373,8 +460,7 @@ def _pass_up(
             lanes.subtract(log_sigma, s0 + a, sigma, a, row, top)
             lanes.exponential(sigma, a, log_sigma, s0 + a)
             lanes.add(row, total, row, total, sigma, a)
-        for d in range(LANES):
-            row[top, d] = np.log(row[total, d])
+        lanes.logarithm(row, top, row, total)
         for a in range(k):
             lanes.subtract(log_sigma, s0 + a, log_sigma, s0 + a, row, top)
             lanes.divide(sigma, a, sigma, a, row, total)
@@ -382,51 +468,116 @@ def _pass_up(
         for j in range(m):
             for c in range(num_players):
                 to = (n0 + j) * num_players + c
-                lanes.multiply(gives, to, sigma, 0, value, j * k * num_players + c)
-                for a in range(1, k):
-                    lanes.multiply_add(gives, to, sigma, a, value, (j * k + a) * num_players + c)
+                lanes.dot(gives, to, sigma, 0, 1, source, at + j * k * num_players + c, num_players, k)
                 lanes.multiply(gives, to, gives, to, weight, n0 + j)
     return underflow
 
 
+@njit(nogil=True, error_model="numpy")
+def _sizes(decisions):  # pragma: no cover - compiled
+    """Number of slots; most branches, options and nodes of an infoset."""
+    num_slots, widest, most, crowd = 0, 1, 1, 1
+    for i in range(len(decisions.player)):
+        num_slots += decisions.num_options[i]
+        most = max(most, decisions.num_options[i])
+        widest = max(widest, decisions.num_options[i] * decisions.num_members[i])
+        crowd = max(crowd, decisions.num_members[i])
+    return num_slots, widest, most, crowd
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fixed_point(
-    player,
-    num_options,
-    num_members,
-    node_start,
-    slot_start,
-    branch_start,
-    above_node,
-    above_slot,
-    reached,
-    below_start,
-    below,
-    root,
-    state,
-    weight,
-    terminal,
-    rate,
-    x,
-    goal,
-    max_sweeps,
-    close,
-):  # pragma: no cover - compiled
+def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - compiled
+    """Infosets at which beliefs do not matter to anything, for one draw; arrays without the lane axis.
+
+    Every node of such an infoset has the same differences of payoff between its options for the player who moves, and
+    all that follows it is settled too.
+    """
+    player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
+    num_players = terminal.shape[1]
+    _, widest, most, _ = _sizes(decisions)
+    value = np.empty((widest, num_players))
+    sigma = np.empty(most)
+    gives = np.zeros((len(decisions.above_node), num_players))
+    settled = np.zeros(len(player), dtype=np.bool_)
+    node_settled = np.zeros(len(decisions.above_node), dtype=np.bool_)
+    largest = np.zeros(num_players)
+    for b in range(len(terminal)):
+        for c in range(num_players):
+            largest[c] = max(largest[c], abs(terminal[b, c]))
+    for i in range(len(player) - 1, -1, -1):
+        k, m, p = num_options[i], num_members[i], player[i]
+        n0, b0 = decisions.node_start[i], decisions.branch_start[i]
+        same = True
+        for branch in range(m * k):
+            value[branch] = terminal[b0 + branch]
+            for e in range(decisions.below_start[b0 + branch], decisions.below_start[b0 + branch + 1]):
+                same &= node_settled[decisions.below[e]]
+                value[branch] += gives[decisions.below[e]]
+        for j in range(1, m):
+            for a in range(1, k):
+                gap = value[j * k + a, p] - value[j * k, p] - (value[a, p] - value[0, p])
+                same &= abs(gap) <= SAME * largest[p]
+        if not same:
+            continue
+        settled[i] = True
+        node_settled[n0 : n0 + m] = True
+        sigma[:k] = np.exp(rate[p] * (value[:k, p] - value[:k, p].max()))
+        sigma[:k] /= sigma[:k].sum()
+        for j in range(m):
+            for c in range(num_players):
+                for a in range(k):
+                    gives[n0 + j, c] += weight[n0 + j] * sigma[a] * value[j * k + a, c]
+    return settled
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fold(decisions, rows, is_folded, branch, weight, terminal, rate, folded):  # pragma: no cover - compiled
+    """Play of the settled infosets ``rows``, and payoffs of the branches that are left with what follows folded in.
+
+    Args:
+        is_folded: Whether each node row belongs to a settled infoset.
+        branch: Branches that are left.
+        folded: Where their payoffs go, (branch, player, lane).
+
+    Returns:
+        Log-probabilities of all slot rows; those of the settled infosets are written.
+    """
+    num_players = terminal.shape[1]
+    num_slots, widest, most, crowd = _sizes(decisions)
+    value = np.empty((widest, num_players, LANES))
+    sigma = np.empty((most, LANES))
+    belief = np.empty((crowd, LANES))
+    row = np.zeros((4, LANES))
+    gives = np.empty((len(decisions.above_node), num_players, LANES))
+    log_sigma = np.zeros((num_slots, LANES))
+    _pass_up(decisions, rows, False, weight, terminal, rate, weight, False, value, belief, gives, log_sigma, sigma, row)
+    for b in range(len(branch)):
+        for c in range(num_players):
+            lanes.copy(folded, b * num_players + c, terminal, branch[b] * num_players + c)
+        for e in range(decisions.below_start[branch[b]], decisions.below_start[branch[b] + 1]):
+            n = decisions.below[e]
+            if is_folded[n]:
+                for c in range(num_players):
+                    lanes.add(folded, b * num_players + c, folded, b * num_players + c, gives, n * num_players + c)
+    return log_sigma
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fixed_point(decisions, weight, terminal, rate, x, goal, max_sweeps, close):  # pragma: no cover - compiled
     """Anderson-accelerated fixed point for ``LANES`` draws; x is the starting state and becomes the final one.
 
     With ``close`` a last plain sweep makes the play returned consistent with its own beliefs, and judges it by them.
     """
     if weight.shape[1] != LANES:  # a kernel kept on disk from before LANES was changed would write out of bounds
         raise ValueError("the compiled kernel is out of date: delete the .nbi and .nbc files beside it")
-    num_nodes, num_players, num_state = len(above_node), terminal.shape[1], len(state)
-    num_slots, widest, most = 0, 1, 1
-    for i in range(len(player)):
-        num_slots += num_options[i]
-        most = max(most, num_options[i])
-        widest = max(widest, num_options[i] * num_members[i])
+    state, root = decisions.state, decisions.root
+    num_nodes, num_players, num_state = len(decisions.above_node), terminal.shape[1], len(state)
+    num_slots, widest, most, crowd = _sizes(decisions)
+    rows = np.arange(len(decisions.player))
     value = np.empty((widest, num_players, LANES))
     sigma = np.empty((most, LANES))
-    row = np.zeros((5, LANES))
+    belief = np.empty((crowd, LANES))
+    row = np.zeros((4, LANES))
     gives = np.zeros((num_nodes, num_players, LANES))
     reach = np.ones((num_nodes, LANES))
     log_sigma = np.zeros((num_slots, LANES))
@@ -453,26 +604,9 @@ def _fixed_point(
                 lanes.copy(x_of_slot, state[s], x, s)
             else:
                 lanes.exponential(x_of_slot, state[s], x, s)
-        _pass_down(above_node, above_slot, reached, weight, x_of_slot, logs, reach)
+        _pass_down(decisions, weight, x_of_slot, logs, reach)
         underflow = _pass_up(
-            player,
-            num_options,
-            num_members,
-            node_start,
-            slot_start,
-            branch_start,
-            below_start,
-            below,
-            weight,
-            terminal,
-            rate,
-            reach,
-            logs,
-            value,
-            gives,
-            log_sigma,
-            sigma,
-            row,
+            decisions, rows, True, weight, terminal, rate, reach, logs, value, belief, gives, log_sigma, sigma, row
         )
         if underflow and not logs:
             logs = True
@@ -511,14 +645,10 @@ def _fixed_point(
                     gram[:, :, d] = 0.0
             for h in range(MEMORY):
                 at = place * MEMORY + h
-                lanes.copy(gram, at, row, zero)
-                for s in range(num_state):
-                    lanes.multiply_add(gram, at, dfs, place * num_state + s, dfs, h * num_state + s)
+                lanes.dot(gram, at, dfs, place * num_state, 1, dfs, h * num_state, 1, num_state)
                 lanes.copy(gram, h * MEMORY + place, gram, at)
         for h in range(MEMORY):
-            lanes.copy(right, h, row, zero)
-            for s in range(num_state):
-                lanes.multiply_add(right, h, dfs, h * num_state + s, f, s)
+            lanes.dot(right, h, dfs, h * num_state, 1, f, 0, 1, num_state)
         _mixture(gram, right, mix)
         for d in range(LANES):
             best[d] = min(best[d], residual[d])
