@@ -20,6 +20,7 @@ RANKS = (
     ("solve",),
     ("learn", "decide"),
     ("play", "report"),
+    ("cli_read", "cli_record", "cli_salvo"),
     ("cli", "__main__"),
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}

@@ -10,16 +10,27 @@ from scipy import stats
 from detente.errors import UsageError
 from detente.model.priors import (
     PRIOR_KINDS,
+    WIDENING,
     Beta,
     Fixed,
+    FromRecord,
     Lognormal,
     Normal,
+    Origin,
     Pert,
     Prior,
+    Tied,
+    Triangular,
     Uniform,
+    beta_from_moments,
     draw,
     median_draw,
+    prior_from_figure,
+    prior_in_words,
+    same_unit,
+    widened,
 )
+from detente.record import Figure
 
 Q = np.array([1e-9, 0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999, 1 - 1e-9])
 
@@ -36,6 +47,9 @@ CASES = [
     (Pert(low=0, best=0.2, high=1), pert(0, 0.2, 1)),
     (Pert(low=-2, best=-2, high=5), pert(-2, -2, 5)),
     (Pert(low=10, best=20, high=20), pert(10, 20, 20)),
+    (Triangular(low=0, best=0.2, high=1), stats.triang(0.2)),
+    (Triangular(low=-2, best=-2, high=5), stats.triang(0, -2, 7)),
+    (Triangular(low=10, best=20, high=20), stats.triang(1, 10, 10)),
     (Normal(mean=1.5, sd=0.25), stats.norm(1.5, 0.25)),
     (Lognormal(median=3, factor=2), stats.lognorm(np.log(2), scale=3)),
     (Beta(successes=2, failures=5), stats.beta(2, 5)),
@@ -173,6 +187,8 @@ PARSER = TypeAdapter(Prior)
         ({"kind": "fixed"}, "Field required"),
         ({"kind": "fixed", "value": "much"}, "valid number"),
         ({"kind": "uniform", "low": 0, "high": 1, "best": 0.5}, "Extra inputs"),
+        ({"kind": "triangular", "low": 0, "best": 2, "high": 1}, "low 0.0, best 2.0, high 1.0 are not in order"),
+        ({"kind": "fixed", "value": 1, "tied": {"to": "x", "rank_correlation": 1}}, "less than 1"),
         ({"kind": "triangle", "low": 0, "high": 1}, "'triangle'"),
         ({"low": 0, "high": 1}, "kind"),
     ],
@@ -210,3 +226,174 @@ def test_every_kind_of_prior_can_be_written_in_a_file():
 def test_a_prior_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         Uniform(low=0, high=1).low = 2
+
+
+# -- priors from estimates -------------------------------------------------------------------------
+SHARE = "share of missiles launched"
+
+
+def figure(low: float, best: float | None, high: float, unit: str = "missiles") -> Figure:
+    return Figure(low=low, best=best, high=high, unit=unit)
+
+
+def figures(**limits: float):
+    """Ranges in order, with a best guess inside."""
+    three = st.tuples(*[st.floats(allow_nan=False, **limits)] * 3).map(sorted)
+    return three.map(lambda v: figure(v[0], v[1], v[2]))
+
+
+@given(figures(min_value=-1e3, max_value=1e3), st.integers(1, 5))
+def test_poorer_information_gives_a_range_that_holds_the_better_one(given_figure, grade):
+    better, poorer = widened(given_figure, grade), widened(given_figure, grade + 1)
+    assert poorer.low <= better.low + 1e-9 and better.high <= poorer.high + 1e-9
+    assert poorer.best == given_figure.best and poorer.unit == given_figure.unit
+
+
+@given(figures(min_value=0, max_value=1e3), st.integers(1, 6))
+def test_what_is_nowhere_negative_stays_so(given_figure, grade):
+    assert widened(given_figure, grade).low >= 0
+
+
+@given(figures(min_value=0, max_value=1), st.integers(1, 6))
+def test_a_share_stays_a_share_when_it_is_widened(given_figure, grade):
+    wide = widened(given_figure.model_copy(update={"unit": SHARE}), grade)
+    assert 0 <= wide.low <= wide.high <= 1
+
+
+def test_confirmed_information_is_taken_as_it_is():
+    assert widened(figure(9, 10, 12), 1) == figure(9, 10, 12)
+
+
+@pytest.mark.parametrize(("grade", "low", "high"), [(2, 8.75, 12.5), (3, 8, 13), (4, 7, 14), (5, 5, 16), (6, 2.5, 18)])
+def test_each_end_moves_out_by_the_factor_or_by_the_least_share_of_the_grade(grade, low, high):
+    wide = widened(figure(9, 10, 12), grade)
+    factor, least = WIDENING[grade]
+    assert (wide.low, wide.high) == (10 - max(factor, 10 * least), 10 + max(factor * 2, 10 * least))
+    assert wide.low == pytest.approx(min(low, 10 - 10 * least)) and wide.high == pytest.approx(high)
+
+
+def test_a_range_without_a_best_guess_is_widened_about_its_middle():
+    assert widened(figure(10, None, 20), 4) == figure(5, None, 25)
+
+
+@pytest.mark.parametrize("grade", [0, 7])
+def test_a_grade_that_does_not_exist_is_reported(grade):
+    with pytest.raises(UsageError, match=rf"{grade} is not a grade of information\. Give 1"):
+        widened(figure(9, 10, 12), grade)
+
+
+def test_a_pert_and_a_triangle_from_an_estimate_have_its_range():
+    for kind, shape in (("pert", Pert), ("triangular", Triangular)):
+        assert prior_from_figure(figure(9, 10, 12), kind=kind) == shape(low=9, best=10, high=12)
+    assert prior_from_figure(figure(9, None, 12), kind="uniform") == Uniform(low=9, high=12)
+
+
+def test_a_beta_from_an_estimate_has_the_mean_and_spread_of_the_pert():
+    prior = prior_from_figure(figure(0.2, 0.3, 0.6, SHARE), kind="beta")
+    reference = stats.beta(prior.successes, prior.failures)
+    assert reference.mean() == pytest.approx((0.2 + 1.2 + 0.6) / 6)
+    assert reference.std() == pytest.approx(0.4 / 6)
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_a_beta_has_the_moments_that_it_is_made_from(mean, share):
+    sd = share * np.sqrt(mean * (1 - mean))
+    prior = beta_from_moments(mean, sd)
+    reference = stats.beta(prior.successes, prior.failures)
+    assert reference.mean() == pytest.approx(mean) and reference.std() == pytest.approx(sd)
+
+
+@pytest.mark.parametrize(
+    ("given_figure", "kind", "complaint"),
+    [
+        (figure(9, None, 12), "pert", r"'pert' needs a best guess, but the figure is 9–12 missiles\. Use kind = 'unif"),
+        (figure(9, 9, 9), "pert", r"'pert' needs a range, but the figure is 9 missiles and grade 1 adds none\. Give a"),
+        (figure(9, 10, 12), "beta", r"'beta' has no distribution with mean 10\.1667 .* Use kind = 'pert'"),
+        (
+            figure(9, 10, 12),
+            "normal",
+            r"'normal' is not a kind of prior that an estimate gives\. Did you mean 'uniform'",
+        ),
+    ],
+)
+def test_an_estimate_that_does_not_give_what_the_kind_needs_is_refused(given_figure, kind, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        prior_from_figure(given_figure, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("missiles", "missiles", True),
+        ("probability", SHARE, True),
+        ("share", "probability", True),
+        ("missiles", SHARE, False),
+        ("days", "missiles", False),
+        ("utility (1 = the protégé's value of a limited strike)", "share of respondents", False),
+    ],
+)
+def test_units_are_compared_without_what_they_are_counted_of(ours, theirs, same):
+    assert same_unit(ours, theirs) is same
+
+
+def test_a_prior_that_is_not_worked_out_yet_cannot_be_drawn():
+    with pytest.raises(UsageError, match=r"'estimate:x' is not worked out yet\. Load the scenario with load_scenario"):
+        draw({"x": FromRecord(source="estimate:x")}, 2)
+
+
+def test_a_prior_in_words_says_where_it_comes_from_and_what_it_moves_with():
+    origin = Origin("estimate", "x", ("x",), "from the estimate x, 9–12 missiles")
+    assert prior_in_words(Pert(low=9, best=10, high=12, origin=origin)) == (
+        "9 to 12, best guess 10; from the estimate x, 9–12 missiles"
+    )
+    tied = Beta(successes=2, failures=1, tied=Tied(to="missile_speed", rank_correlation=-0.25))
+    assert prior_in_words(tied).endswith("; moves with missile speed (rank correlation −0.25)")
+
+
+def test_every_kind_of_prior_can_be_put_into_words():
+    for prior in [*(prior for prior, _ in CASES), Fixed(value=1)]:
+        assert "{" not in prior_in_words(prior) and "e+" not in prior_in_words(prior)
+
+
+def test_what_is_dumped_of_a_prior_is_its_numbers_only():
+    # The brief prints them one by one as numbers.
+    prior = Pert(
+        low=9, best=10, high=12, origin=Origin("estimate", "x", ("x",), "w"), tied=Tied(to="y", rank_correlation=0)
+    )
+    assert prior.model_dump() == {"kind": "pert", "low": 9, "best": 10, "high": 12}
+
+
+# -- draws of two parameters together --------------------------------------------------------------
+@pytest.mark.parametrize("rank_correlation", [-0.9, -0.3, 0.0, 0.5, 0.8])
+def test_two_tied_parameters_are_drawn_with_their_rank_correlation(rank_correlation):
+    tied = Tied(to="x", rank_correlation=rank_correlation)
+    values = draw({"x": Beta(successes=2, failures=5), "y": Pert(low=0, best=1, high=9, tied=tied)}, 4_096)
+    assert stats.spearmanr(values["x"], values["y"]).statistic == pytest.approx(rank_correlation, abs=0.01)
+
+
+def test_a_tie_leaves_each_parameter_its_own_distribution_and_the_others_their_draws():
+    tied = {**PRIORS, "c": Beta(successes=1, failures=3, tied=Tied(to="a", rank_correlation=0.7))}
+    free, bound = draw(PRIORS, 1_024, seed=2), draw(tied, 1_024, seed=2)
+    assert stats.kstest(bound["c"], stats.beta(1, 3).cdf).statistic < 0.02
+    for name in ("a", "fixed", "b"):
+        np.testing.assert_array_equal(free[name], bound[name])
+    assert median_draw(tied) == median_draw(PRIORS)
+
+
+@pytest.mark.parametrize(
+    ("to", "complaint"),
+    [
+        ("d", r"c: tied\.to: 'd' is not a parameter\. Known: 'a', 'fixed', 'b'"),
+        ("c", r"c: tied\.to: 'c' is itself\. Tie it to a parameter that is drawn freely"),
+        ("fixed", r"'fixed' is fixed\. Tie it"),
+        ("b", r"'b' is tied to another one\. Tie it"),
+    ],
+)
+def test_a_tie_to_nothing_that_is_drawn_freely_is_reported(to, complaint):
+    priors = {
+        **PRIORS,
+        "b": Normal(mean=0, sd=1, tied=Tied(to="a", rank_correlation=0.1)),
+        "c": Beta(successes=1, failures=3, tied=Tied(to=to, rank_correlation=0.7)),
+    }
+    with pytest.raises(UsageError, match=complaint):
+        draw(priors, 4)

@@ -17,9 +17,11 @@ from rich.console import Console
 
 from detente.decide.ensemble import Ensemble, run
 from detente.errors import UsageError
+from detente.model.priors import Triangular
 from detente.model.scenario import load_scenario
 from detente.report import charts
 from detente.report.brief import Brief, make_brief
+from detente.report.check import explanation
 from detente.report.html import TEMPLATES, courses_as_game, render_html, write_html
 from detente.report.terminal import (
     best_policies,
@@ -27,6 +29,7 @@ from detente.report.terminal import (
     open_steps,
     policy_title,
     print_brief,
+    prior_text,
     range_text,
     value_text,
 )
@@ -726,3 +729,22 @@ def test_the_page_prints_on_four_pages(october_file, chromium, tmp_path):
     assert re.search(rb"/MediaBox \[0 0 59[45][\d.]* 84[12][\d.]*\]", paper), "not A4"
     assert ground == "rgb(255, 255, 255)", "the dark page must print on white"
     assert min(sizes) >= 6 * 96 / 72, "letters on paper are smaller than six points"
+
+
+# -- priors from the record ------------------------------------------------------------------------
+def test_a_prior_from_the_record_is_printed_with_its_origin():
+    priors = load_scenario("october-2024").priors
+    assert "from the salvo oct2024: mean 0.7" in prior_text(priors["reliability"])
+    assert "moves with reliability (rank correlation +0.3" in prior_text(priors["interception"])
+    assert "salvo" not in prior_text(priors["alliance"])
+
+
+def test_a_triangle_can_be_printed():
+    assert prior_text(Triangular(low=1, best=2, high=4)) == "1 to 4, best guess 2 (triangle)"
+
+
+def test_the_explanation_of_a_scenario_ends_with_every_prior():
+    scenario = load_scenario("april-2024")
+    text = explanation(scenario).partition("PRIORS")[2]
+    assert all(f"\n  {name}: " in text for name in scenario.priors)
+    assert re.search(r"\n  interception: a share, .*; from the salvo apr2024: mean 0\.83, .* \[share\]", text)

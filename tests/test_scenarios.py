@@ -6,13 +6,14 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detente.axes import Game
 from detente.errors import ModelError, ScenarioError, UsageError
 from detente.library.restraint import MESSAGES, RUNGS, restraint
 from detente.model.compile import compile
-from detente.model.priors import Pert, median_draw
+from detente.model.priors import Beta, Pert, draw, median_draw
 from detente.model.scenario import (
     Scenario,
     check_against_game,
@@ -118,18 +119,42 @@ def test_the_median_of_every_prior_lies_inside_its_support(scenario):
         assert low < medians[name] < high, name
 
 
-def test_every_prior_is_a_range_with_a_best_guess_and_none_is_negative(scenario):
+def test_every_prior_is_a_range_with_a_best_guess_or_comes_from_a_salvo_and_none_is_negative(scenario):
+    from_salvo = {"reliability", "interception"}
     for name, prior in scenario.priors.items():
-        assert isinstance(prior, Pert) and prior.low >= 0, name
+        assert isinstance(prior, Beta if name in from_salvo else Pert) and prior.support[0] >= 0, name
+        assert (prior.origin is not None) == (name in from_salvo), name
 
 
-def test_what_leaks_through_at_the_best_guesses_agrees_with_the_record(scenario):
-    priors = scenario.priors
-    reliability, interception, salvo = (priors[n] for n in ("reliability", "interception", "salvo"))
+def test_reliability_and_interception_come_from_the_salvo_on_record(scenario):
+    (name,) = scenario.file.salvos
+    fit = scenario.salvo(name)
+    for part in ("reliability", "interception"):
+        prior, found = scenario.priors[part], fit.summary(part)
+        assert prior.origin.source == "salvo" and prior.origin.id == f"{name}.{part}"
+        assert set(prior.origin.rests_on) <= set(scenario.file.parameters[part].evidence)
+        size = prior.successes + prior.failures
+        assert prior.successes / size == pytest.approx(found.mean)
+        assert np.sqrt(prior.successes * prior.failures / (size**2 * (size + 1))) == pytest.approx(found.sd)
+        assert f"{found.mean:.2f}" in prior.origin.words
+
+
+def test_draws_of_both_together_leak_as_much_as_the_salvo_says(scenario):
+    # Drawn independently, the product of the two would be spread over more than the counts allow.
+    draws = draw({n: scenario.priors[n] for n in ("reliability", "interception")}, 4_096)
+    leak = draws["reliability"] * (1 - draws["interception"])
+    found = scenario.salvo(*scenario.file.salvos).summary("leak")
+    assert leak.mean() == pytest.approx(found.mean, rel=0.01)
+    assert leak.std() == pytest.approx(found.sd, rel=0.03)
+    assert np.quantile(leak, [0.05, 0.95]) == pytest.approx([found.low, found.high], rel=0.03)
+
+
+def test_what_leaks_through_agrees_with_the_record(scenario):
     leak, launched = (scenario.ledger.estimates[id] for id in SALVO[scenario.slug])
-    assert leak.low <= reliability.best * (1 - interception.best) <= leak.high
-    assert reliability.low * (1 - interception.high) <= leak.low
-    assert reliability.high * (1 - interception.low) >= leak.high
+    found = scenario.salvo(*scenario.file.salvos).summary("leak")
+    assert leak.low <= found.mean <= leak.high
+    assert found.low <= leak.low and found.high >= leak.high
+    salvo = scenario.priors["salvo"]
     assert salvo.low <= launched.low and salvo.high >= launched.high
 
 
@@ -312,6 +337,18 @@ moves = { first = "hold" }
 """
 
 
+ESTIMATES = [
+    {"id": "odds", "meaning": "m", "formula": "'T-01'", "low": 0.3, "best": 0.4, "high": 0.6, "rests_on": ["T-01"]},
+    {"id": "late_odds", "meaning": "m", "formula": "'T-02'", "low": 0.1, "high": 0.2, "rests_on": ["T-02"]},
+    {"id": "open_odds", "meaning": "m", "formula": "'T-03'", "low": 0.1, "high": 0.2, "rests_on": ["T-03"]},
+    {"id": "known_odds", "meaning": "m", "formula": "0.5", "low": 0.5, "best": 0.5, "high": 0.5, "rests_on": ["T-01"]},
+    {"id": "fired", "meaning": "m", "formula": "20", "low": 20, "high": 20, "rests_on": ["T-01"], "unit": "missiles"},
+    {"id": "hit", "meaning": "m", "formula": "4", "low": 4, "high": 4, "rests_on": ["T-01"], "unit": "missiles"},
+    {"id": "many", "meaning": "m", "formula": "30", "low": 30, "high": 30, "rests_on": ["T-01"], "unit": "missiles"},
+]
+FROM = '{ from = "estimate:odds" }'
+
+
 def source(id: str, day: str) -> dict:
     return {
         "id": id,
@@ -325,7 +362,10 @@ def source(id: str, day: str) -> dict:
     }
 
 
-def claim(id: str, source_id: str, day: str) -> dict:
+def claim(id: str, source_id: str, day: str, *odds: float) -> dict:
+    figure = (
+        dict(zip(("low", "best", "high") if len(odds) == 3 else ("low", "high"), odds, strict=True)) if odds else {}
+    )
     return {
         "id": id,
         "statement": "Something was said.",
@@ -335,6 +375,7 @@ def claim(id: str, source_id: str, day: str) -> dict:
         "grade": 2,
         "status": "supported",
         "sources": [source_id],
+        **({"quantity": figure | {"unit": "share of attempts"}} if figure else {}),
     }
 
 
@@ -378,6 +419,143 @@ def test_a_sound_scenario_of_ones_own_loads_and_fits_its_rules(folder):
     assert (scenario.slug, scenario.file.who["one"]) == ("dare", "Ruritania")
     assert scenario.rule_parameters == ("gain", "chance")
     assert set(scenario.ledger.claims) == {"T-01"} and set(scenario.full_ledger.claims) == {"T-01", "T-02"}
+
+
+# --- priors from the record ---
+
+
+@pytest.fixture
+def measured(folder) -> Path:
+    """The same scenario with estimates, and the chance worked out from one of them."""
+    claims = [
+        claim("T-01", "early", "2024-01-10", 0.3, 0.4, 0.6),
+        claim("T-02", "late", "2024-02-10", 0.1, 0.2),
+        claim("T-03", "early", "2024-01-10", 0.1, 0.2),
+    ]
+    rows = [{"unit": "share of attempts"} | row for row in ESTIMATES]
+    for name, found in (("claims", claims), ("estimates", rows)):
+        (folder / "record" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, found)), encoding="utf-8")
+    spoil(folder, '{ kind = "uniform", low = 0.2, high = 0.8 }', FROM)
+    return spoil(folder, '["T-01"]', '["T-01", "odds"]')
+
+
+def from_salvo(folder: Path, **changes: str) -> Path:
+    """The chance worked out from a salvo in which 20 were fired and 4 hit."""
+    parts = {"fired": '{ from = "estimate:fired", grade = 1 }', "hit": '{ from = "estimate:hit", grade = 1 }'} | changes
+    lines = ["[salvos.one]", 'title = "a salvo"', f"launched = {parts['fired']}", f"impacts = {parts['hit']}"]
+    spoil(folder, "[parameters.gain]", "\n".join([*lines, parts.get("more", ""), "", "[parameters.gain]"]))
+    spoil(folder, '"T-01", "odds"', '"T-01", "fired", "hit"')
+    return spoil(folder, FROM, '{ from = "salvo:one.interception" }')
+
+
+def test_a_prior_comes_from_an_estimate_widened_by_the_grade_of_the_evidence(measured):
+    prior = load_scenario(measured).priors["chance"]
+    assert (prior.kind, prior.low, prior.best, prior.high) == ("pert", *map(pytest.approx, (0.275, 0.4, 0.65)))
+    assert (prior.origin.source, prior.origin.id, prior.origin.rests_on) == ("estimate", "odds", ("odds",))
+    assert prior.origin.words == (
+        "from the estimate odds, 0.3–0.6 share of attempts (best 0.4), widened to 0.275–0.65 for grade 2"
+    )
+
+
+def test_evidence_that_is_confirmed_is_not_widened(measured):
+    spoil(measured, "grade = 2", "grade = 1")
+    prior = load_scenario(measured).priors["chance"]
+    assert (prior.low, prior.best, prior.high) == (0.3, 0.4, 0.6) and "widened" not in prior.origin.words
+
+
+@pytest.mark.parametrize("kind", ["pert", "triangular", "beta", "uniform"])
+def test_the_kind_of_a_prior_from_an_estimate_can_be_chosen(measured, kind):
+    spoil(measured, FROM, f'{{ from = "estimate:odds", kind = "{kind}" }}')
+    assert load_scenario(measured).priors["chance"].kind == kind
+
+
+def test_a_prior_from_a_salvo_of_ones_own(measured):
+    prior = load_scenario(from_salvo(measured)).priors["chance"]
+    assert isinstance(prior, Beta) and prior.origin.rests_on == ("fired", "hit")
+    assert prior.tied is None  # no parameter takes the reliability of this salvo
+
+
+def test_loading_twice_gives_the_same_priors(measured):
+    from_salvo(measured)
+    assert load_scenario(measured).priors == load_scenario(measured).priors
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ('{ from = "estimate:ods" }', r"prior\.from: the record holds no estimate 'ods'\. Did you mean 'odds'\?"),
+        ('{ from = "estimate:T-01" }', r"prior\.from: 'T-01' is a claim, not an estimate\. Name an estimate"),
+        ('{ from = "estimate:late_odds" }', r"prior\.from: 'late_odds' became known after the as-of date 2024-01-31\."),
+        (
+            '{ from = "estimate:fired" }',
+            r"prior\.from: 'estimate:fired' is measured in 'missiles', the parameter in 'pr",
+        ),
+        ('{ from = "estimate:known_odds" }', r"evidence: \['T-01', 'odds'\] leaves out 'known_odds', from which"),
+        ('{ from = "odds" }', r"prior\.from: 'odds' names nothing of the record\. Write from = 'estimate:ID' or from"),
+        ('{ from = "estimate:odds", kind = "prt" }', r"prior\.kind: .*'pert'.*\(the value is 'prt'\)"),
+        ('{ from = "estimate:odds", low = 0 }', r"prior\.low is not a known key\. .*Remove"),
+        ('{ from = "estimate:open_odds" }', r"prior\.kind: 'pert' needs a best guess, .*0\.1–0\.2.*kind = 'uniform'"),
+        ('{ from = "salvo:one" }', r"prior\.from: 'salvo:one' names no part of a salvo\..*salvo:NAME\.reliability"),
+        ('{ from = "salvo:one.interception" }', r"prior\.from: .*there is no \[salvos\.one\] in this file\."),
+        ('{ kind = "uniform", low = 0, high = 1, origin = "me" }', r"prior: origin cannot be stated; write from"),
+        (
+            '{ kind = "uniform", low = 0, high = 1, tied = { to = "gian", rank_correlation = 0.5 } }',
+            r"parameters\.chance: tied\.to: 'gian' is not a parameter\. Did you mean 'gain'\?",
+        ),
+    ],
+)
+def test_a_prior_that_cannot_be_worked_out_is_reported_with_key_value_and_remedy(measured, new, message):
+    spoil(measured, FROM, new)
+    found = complaint(measured)
+    assert re.search(message, found) and "parameters.chance" in found
+
+
+def test_an_estimate_without_a_range_is_refused_where_nothing_widens_it(measured):
+    spoil(measured, FROM, '{ from = "estimate:known_odds" }')
+    spoil(measured, '"T-01", "odds"', '"T-01", "known_odds"')
+    assert load_scenario(measured).priors["chance"].low == pytest.approx(0.45)  # grade 2: at least a tenth
+    spoil(measured, "grade = 2", "grade = 1")
+    assert re.search(r"prior\.kind: 'pert' needs a range, but .*grade 1 adds none\. Give a poorer", complaint(measured))
+
+
+def test_a_prior_from_an_estimate_needs_a_grade(measured):
+    spoil(measured, 'evidence = ["T-01", "odds"]\ngrade = 2', 'judgement = "the author: a guess"')
+    assert re.search(r"chance\.prior\.from: the parameter has no grade.*Give grade", complaint(measured))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hit": '{ from = "estimate:many", grade = 1 }'}, r"salvos\.one: .*30 impacts or more of 20 launched"),
+        ({"hit": '{ from = "estimate:odds", grade = 1 }'}, r"salvos\.one\.impacts\.from: .*a count is needed"),
+        ({"hit": '{ from = "estimate:hti", grade = 1 }'}, r"one\.impacts\.from: .*'hti'\. Did you mean 'hit'\?"),
+        ({"hit": '{ from = "hit", grade = 1 }'}, r"impacts\.from: 'hit' names nothing .* from = 'estimate:ID'\.$"),
+        ({"hit": '{ from = "estimate:hit" }'}, r"salvos\.one\.impacts\.grade is missing\. Add it\."),
+        (
+            {"more": 'arrived = { from = "estimate:odds", grade = 1 }'},
+            r"arrived\.from: .*share of the missiles launched",
+        ),
+        (
+            {"more": 'reliability = { kind = "uniform", low = 0, high = 1 }'},
+            r"states a prior without saying who judged",
+        ),
+        (
+            {"more": 'judgement = "me: why"\nreliability = { kind = "normal", mean = 0.9, sd = 0.2 }'},
+            r"salvos\.one: .*values of reliability are not a rising list of shares",
+        ),
+        ({"more": 'arived = "x"'}, r"salvos\.one\.arived is not a known key\. Did you mean 'arrived'\?"),
+    ],
+)
+def test_a_salvo_that_makes_no_sense_is_reported_with_its_place(measured, changes, message):
+    assert re.search(message, complaint(from_salvo(measured, **changes)))
+
+
+def test_a_salvo_is_asked_for_by_name(both):
+    with pytest.raises(UsageError, match=r"'ocr2024' is not a salvo of 'october-2024'\. Did you mean 'oct2024'\?"):
+        both["october-2024"].salvo("ocr2024")
+
+
+# --- mistakes in the file ---
 
 
 def test_malformed_toml_is_reported_with_file_and_line(folder):

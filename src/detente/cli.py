@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_read import read
+from detente.cli_record import record_app
+from detente.cli_salvo import salvo
 from detente.errors import DetenteError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="Start with: detente brief october-2024",
 )
+
+record_app.command()(read)
+record_app.command()(salvo)
+app.add_typer(record_app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Seed = Annotated[int, typer.Option(help="Of the draws; the same seed gives the same numbers.")]
@@ -182,6 +189,9 @@ def solve(
         list[str] | None, typer.Option(metavar="MOVE=OPTION", help="Bind a player to an option, known to all.")
     ] = None,
     method: Annotated[str, typer.Option(help="auto, dense or sweep.")] = "auto",
+    limit: Annotated[
+        bool, typer.Option("--limit", help="Follow the branch on, to the equilibrium it approaches as errors vanish.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Agent quantal response equilibrium of a scenario (its median world), a library game or a .efg file."""
@@ -192,6 +202,9 @@ def solve(
     bound = {move: option for move, option in (_pair(c, "--commit", "message='red lines'") for c in commit or ())}
     order = sorted(set(steps))
     solutions = solve_game(compiled, values, precision=order, commit=bound, method=method)
+    if limit:
+        _show_limit(solutions[-1], as_json=as_json)
+        return
     found = [solutions[order.index(step)] for step in steps]
     if as_json:
         _print_json(_solutions_json(found))
@@ -299,10 +312,38 @@ def _solutions_json(solutions: list["Solution"]) -> dict[str, Any]:
     return {"game": game.title, "players": list(game.players), "solutions": [one(s) for s in solutions]}
 
 
+def _show_limit(solution: "Solution", *, as_json: bool) -> None:
+    """Follow the first draw to the limit and print where it arrives; exit code 3 when it does not."""
+    from detente.solve.solution import STATUS_NAMES
+
+    limit = solution.limit()
+    if as_json:
+        data = _solutions_json([limit.solution])
+        (found,) = data.pop("solutions")
+        found |= {
+            "status": STATUS_NAMES[limit.status[0]],
+            "message": limit.message(0),
+            "regret": float(limit.regret[0]),
+            "nash_regret": limit.nash_regret[:, 0].tolist(),
+            "change": float(limit.change[0]),
+        }
+        for i, infoset in enumerate(found["infosets"]):
+            infoset["played"] = limit.support[limit.game.slots(i), 0].tolist()
+            infoset["beliefs"] = [
+                {"history": [list(step) for step in history], "probability": float(share[0])}
+                for history, share in limit.belief(i).items()
+            ]
+        _print_json(data | {"limit": found})
+    else:
+        _print_solutions([limit.solution], [limit.message(0)])
+    if not limit.converged.all():
+        raise typer.Exit(EXIT_UNCONVERGED)
+
+
 MOST_INFOSETS = 60  # shown in a terminal; beyond, moves are summed up
 
 
-def _print_solutions(solutions: list["Solution"]) -> None:
+def _print_solutions(solutions: list["Solution"], messages: list[str] | None = None) -> None:
     from rich.table import Table
 
     from detente.solve.solution import move_names
@@ -328,9 +369,9 @@ def _print_solutions(solutions: list["Solution"]) -> None:
                 shown = (player[move], move, "") if j == 0 else ("", "", "")
                 table.add_row(*shown, option, *(f"{share[option][0]:.4f}" for share in shares))
     console.print(table)
-    for header, s in zip(headers, solutions, strict=True):
+    for header, s, message in zip(headers, solutions, messages or [s.message(0) for s in solutions], strict=True):
         payoffs = ", ".join(f"{name} {value:.4f}" for name, value in zip(game.players, s.payoffs[:, 0], strict=True))
-        console.print(f"{header}: {s.message(0)}; payoffs: {payoffs}")
+        console.print(f"{header}: {message}; payoffs: {payoffs}")
 
 
 # -- check ---------------------------------------------------------------------------------------

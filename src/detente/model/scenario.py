@@ -3,31 +3,67 @@
 import datetime
 import importlib
 import importlib.util
+import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from detente.axes import Game
 from detente.errors import DetenteError, ScenarioError, UsageError, nearest
 from detente.model.builtin import BUILTIN, FILE, scenario_names
 from detente.model.language import Crisis
-from detente.model.priors import PRIOR_KINDS, Beta, Fixed, Lognormal, Normal, Pert, Prior, Uniform
-from detente.record import Ledger, as_of, find, load_ledger
+from detente.model.priors import (
+    PRIOR_KINDS,
+    SHARES,
+    Beta,
+    Fixed,
+    FromRecord,
+    Lognormal,
+    Normal,
+    Origin,
+    Pert,
+    Prior,
+    Tied,
+    Triangular,
+    Uniform,
+    beta_from_moments,
+    check_tie,
+    prior_from_figure,
+    same_unit,
+    widened,
+)
+from detente.record import Estimate, Figure, Ledger, as_of, figures_in_words, find, load_ledger
+from detente.record.salvo import SalvoFit, SalvoReport, fit_salvo, is_share, midpoints
 
 FORMAT = 1
+SALVO_PARTS = ("reliability", "interception")
+LEAST_CORRELATION = 0.02  # a weaker tie between reliability and interception is left out
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _as_written(value: Any) -> Any:
+    """``{ from = "estimate:ID", kind = "pert" }`` as a prior that is still to be worked out."""
+    if not isinstance(value, dict):
+        return value
+    if "origin" in value:
+        raise ValueError("origin cannot be stated; write from = 'estimate:ID', and it is filled in")
+    if "from" not in value:
+        return value
+    rest = {k: v for k, v in value.items() if k not in ("from", "kind")}
+    return {"kind": "from the record", "source": value["from"], "shape": value.get("kind"), **rest}
+
+
 Text = Annotated[str, Field(min_length=1)]
+StatedPrior = Annotated[Prior, BeforeValidator(_as_written)]
 
 
 class Parameter(_Entry):
@@ -37,7 +73,8 @@ class Parameter(_Entry):
         title: What it is called in sentences and tables; its name with spaces when empty.
         meaning: What it is, in words.
         unit: Its unit.
-        prior: What is believed about it before anything is observed.
+        prior: What is believed about it before anything is observed: stated, or worked out from the record
+            (``from = "estimate:ID"`` or ``from = "salvo:NAME.interception"``).
         evidence: Ids of claims, events, figures or estimates of the record.
         grade: Grade of that evidence, 1 (confirmed) to 6 (cannot be judged).
         judgement: Who judged, and why, where evidence does not settle it.
@@ -46,7 +83,7 @@ class Parameter(_Entry):
     title: str = ""
     meaning: Text
     unit: Text
-    prior: Prior
+    prior: StatedPrior
     evidence: tuple[str, ...] = ()
     grade: Annotated[int, Field(ge=1, le=6)] | None = None
     judgement: str = ""
@@ -58,6 +95,58 @@ class Parameter(_Entry):
         if self.evidence and self.grade is None:
             raise ValueError("cites evidence without a grade; give grade = 1 … 6")
         return self
+
+
+class Reported(_Entry):
+    """A count of a salvo: the estimate of the record that gives it, and the grade of that information.
+
+    Attributes:
+        source: ``from`` in the file: ``estimate:ID``.
+        grade: 1 (confirmed) to 6 (cannot be judged); it widens the range.
+    """
+
+    source: Annotated[str, Field(alias="from", pattern=r"^estimate:\S+$")]
+    grade: Annotated[int, Field(ge=1, le=6)]
+
+    @property
+    def id(self) -> str:
+        """The id of the estimate."""
+        return self.source.removeprefix("estimate:")
+
+
+class Salvo(_Entry):
+    """A salvo that was fired: what was reported of it, from which reliability and interception are worked out.
+
+    Attributes:
+        title: What it is called.
+        launched: Missiles launched.
+        impacts: Missiles that came down at their targets.
+        arrived: Missiles that did not fail by themselves (a count, or a share of those launched), if reported.
+        reliability: What is believed about the share that arrives before any count is read.
+        interception: What is believed about the share of those that is stopped.
+        judgement: Who judged, and why, where one of the two is not left open.
+        note: What the counts leave out.
+    """
+
+    title: Text
+    launched: Reported
+    impacts: Reported
+    arrived: Reported | None = None
+    reliability: Prior = Uniform(low=0, high=1)
+    interception: Prior = Uniform(low=0, high=1)
+    judgement: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _says_who_judged(self) -> "Salvo":
+        if {"reliability", "interception"} & self.model_fields_set and not self.judgement:
+            raise ValueError("states a prior without saying who judged; give judgement = 'who: why'")
+        return self
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The estimates that it rests on."""
+        return tuple(r.id for r in (self.launched, self.arrived, self.impacts) if r is not None)
 
 
 class Policy(_Entry):
@@ -136,6 +225,7 @@ class ScenarioFile(_Entry):
         who: Role → who plays it here.
         precision: λ, or the name of the parameter that holds it.
         courses: Moves that are told apart in the likeliest courses of events; by default all after the first choice.
+        salvos: By name: salvos that were fired, for priors that are worked out from them.
         parameters: By name.
         policies: By name.
         outcomes: By name.
@@ -152,6 +242,7 @@ class ScenarioFile(_Entry):
     who: dict[str, str] = {}
     precision: str | Annotated[float, Field(ge=0)] = 1.0
     courses: tuple[str, ...] = ()
+    salvos: dict[str, Salvo] = {}
     parameters: dict[str, Parameter] = {}
     policies: dict[str, Policy]
     outcomes: dict[str, OutcomeOfInterest]
@@ -200,6 +291,38 @@ class Scenario:
         """What a parameter is called in sentences and tables."""
         return self.file.parameters[name].title or name.replace("_", " ")
 
+    def salvo_report(self, name: str) -> SalvoReport:
+        """What was reported of a salvo by the as-of date, each range as wide as its grade asks for.
+
+        Raises:
+            UsageError: If there is no salvo of that name; the nearest is offered.
+            ScenarioError: If an estimate does not exist, came later, or has the wrong unit.
+        """
+        if name not in self.file.salvos:
+            raise UsageError(f"salvo: {name!r} is not a salvo of {self.slug!r}.{nearest(name, self.file.salvos)}")
+        salvo = self.file.salvos[name]
+        figures = {
+            key: None if (reported := getattr(salvo, key)) is None else _count(self, f"salvos.{name}.{key}", reported)
+            for key in ("launched", "impacts", "arrived")
+        }
+        assert figures["launched"] is not None and figures["impacts"] is not None
+        return SalvoReport(figures["launched"], figures["impacts"], figures["arrived"])
+
+    def salvo(self, name: str) -> SalvoFit:
+        """What a salvo says about reliability and interception.
+
+        Raises:
+            UsageError: If there is no salvo of that name; the nearest is offered.
+            ScenarioError: If its counts are wrong or contradict each other.
+        """
+        report = self.salvo_report(name)
+        salvo, points = self.file.salvos[name], midpoints()
+        try:
+            r, q = salvo.reliability.quantile(points), salvo.interception.quantile(points)
+            return _fit(report, tuple(r.tolist()), tuple(q.tolist()))
+        except UsageError as error:
+            raise ScenarioError(f"{self.folder / FILE}: salvos.{name}: {error}") from None
+
     def policy(self, name: str) -> Policy:
         """A policy by name.
 
@@ -242,10 +365,144 @@ def load_scenario(name: str | Path) -> Scenario:
         ledger=as_of(ledger, file.as_of),
         full_ledger=ledger,
     )
+    scenario = _worked_out(scenario)
     _check_references(scenario, path)
     return scenario
 
 
+# -- priors from the record ----------------------------------------------------------------------
+def _worked_out(scenario: Scenario) -> Scenario:
+    """The same scenario with every prior that comes from the record worked out."""
+    file = scenario.file
+    for name in file.salvos:  # also those that no prior uses
+        scenario.salvo_report(name)
+    worked_out = {
+        name: p.model_copy(update={"prior": _from_record(scenario, name, p.prior)})
+        for name, p in file.parameters.items()
+        if isinstance(p.prior, FromRecord)
+    }
+    parameters = {name: worked_out.get(name, p) for name, p in file.parameters.items()}
+    return replace(scenario, file=file.model_copy(update={"parameters": parameters}))
+
+
+def _from_record(scenario: Scenario, name: str, stated: FromRecord) -> Prior:
+    parameter, key = scenario.file.parameters[name], f"parameters.{name}.prior"
+    kind, _, id = stated.source.partition(":")
+    try:
+        prior = (_estimate_prior if kind == "estimate" else _salvo_prior)(scenario, key, parameter, stated, id)
+    except UsageError as error:
+        raise ScenarioError(f"{scenario.folder / FILE}: {key}.{error}") from None
+    assert prior.origin is not None
+    missing = [id for id in prior.origin.rests_on if id not in parameter.evidence]
+    if missing:
+        raise ScenarioError(
+            f"{scenario.folder / FILE}: parameters.{name}.evidence: {list(parameter.evidence)} leaves out "
+            f"{missing[0]!r}, from which the prior is worked out (from = {stated.source!r}). Add it."
+        )
+    return prior if stated.tied is None else prior.model_copy(update={"tied": stated.tied})
+
+
+def _estimate_prior(scenario: Scenario, key: str, parameter: Parameter, stated: FromRecord, id: str) -> Prior:
+    estimate = _estimate(scenario, f"{key}.from", id)
+    if not same_unit(parameter.unit, estimate.unit):
+        raise UsageError(
+            f"from: {stated.source!r} is measured in {estimate.unit!r}, the parameter in {parameter.unit!r}. "
+            "Take an estimate in that unit, or add one that converts it."
+        )
+    if parameter.grade is None:
+        raise UsageError("from: the parameter has no grade, which says how far to widen the range. Give grade = 1 … 6.")
+    prior = prior_from_figure(estimate, kind=stated.shape or "pert", grade=parameter.grade)
+    words = f"from the estimate {id}, {figures_in_words(estimate)}"
+    if (low := widened(estimate, parameter.grade)) and (low.low, low.high) != (estimate.low, estimate.high):
+        words += f", widened to {low.low:.4g}–{low.high:.4g} for grade {parameter.grade}"
+    return prior.model_copy(update={"origin": Origin("estimate", id, (id,), words)})
+
+
+def _salvo_prior(scenario: Scenario, key: str, parameter: Parameter, stated: FromRecord, id: str) -> Prior:
+    name, _, part = id.rpartition(".")
+    if part not in SALVO_PARTS or not name:
+        raise UsageError(
+            f"from: {stated.source!r} names no part of a salvo.{nearest(part, SALVO_PARTS)} "
+            "Write from = 'salvo:NAME.reliability' or 'salvo:NAME.interception'."
+        )
+    if name not in scenario.file.salvos:
+        raise UsageError(
+            f"from: {stated.source!r}: there is no [salvos.{name}] in this file.{nearest(name, scenario.file.salvos)} "
+            "Add it, or correct the name."
+        )
+    if stated.shape not in (None, "beta"):
+        raise UsageError(f"kind: {stated.shape!r} is not what a salvo gives. Leave kind out, or write kind = 'beta'.")
+    if _plain(parameter.unit) not in SHARES:
+        raise UsageError(
+            f"from: {stated.source!r} is a share, the parameter is in {parameter.unit!r}. Set unit = 'share'."
+        )
+    fit = scenario.salvo(name)
+    found = fit.summary(part)
+    words = f"from the salvo {name}: mean {found.mean:.2f}, 90 % interval {found.low:.2f}–{found.high:.2f}"
+    return beta_from_moments(found.mean, found.sd).model_copy(
+        update={
+            "origin": Origin("salvo", id, scenario.file.salvos[name].ids, words),
+            "tied": _tie(scenario, name, fit) if part == "interception" else None,
+        }
+    )
+
+
+def _plain(unit: str) -> str:
+    return unit.partition(" ")[0]
+
+
+def _tie(scenario: Scenario, salvo: str, fit: SalvoFit) -> Tied | None:
+    """Interception moves with the reliability of the same salvo, because the counts fix their product best."""
+    wanted, rank = f"salvo:{salvo}.reliability", fit.rank_correlation()
+    for name, p in scenario.file.parameters.items():
+        if isinstance(p.prior, FromRecord) and p.prior.source == wanted and abs(rank) >= LEAST_CORRELATION:
+            return Tied(to=name, rank_correlation=round(rank, 4))
+    return None
+
+
+def _estimate(scenario: Scenario, key: str, id: str) -> Estimate:
+    """An estimate of the record that was known on the as-of date."""
+    path = scenario.folder / FILE
+    full = scenario.full_ledger.estimates
+    if id not in full:
+        try:
+            found = find(scenario.full_ledger, id)
+        except UsageError:
+            raise ScenarioError(
+                f"{path}: {key}: the record holds no estimate {id!r}.{nearest(id, full)} Correct the id, or add it to "
+                "record/estimates.jsonl."
+            ) from None
+        raise ScenarioError(
+            f"{path}: {key}: {id!r} is a {type(found).__name__.lower()}, not an estimate. Name an estimate; one whose "
+            f"formula is just {id!r} will do."
+        )
+    _cited(scenario, path, key, id)
+    return scenario.ledger.estimates[id]
+
+
+def _count(scenario: Scenario, key: str, reported: Reported) -> Figure:
+    """A count of a salvo, as wide as its grade asks for."""
+    estimate = _estimate(scenario, f"{key}.from", reported.id)
+    whole = f"{scenario.folder / FILE}: {key}.from: {reported.source!r} is measured in {estimate.unit!r}"
+    if is_share(estimate) and not key.endswith(".arrived"):
+        raise ScenarioError(f"{whole}, but a count is needed. Take an estimate of the number of missiles.")
+    if is_share(estimate) and "launched" not in estimate.unit:
+        raise ScenarioError(f"{whole}, but a share of the missiles launched is needed. Take an estimate of that share.")
+    wide = widened(estimate, reported.grade)
+    if is_share(estimate):
+        return wide
+    # missiles are whole: the wider range keeps the whole numbers in it, and never loses one that was reported
+    low, high = min(math.ceil(wide.low), estimate.low), max(math.floor(wide.high), estimate.high)
+    return wide.model_copy(update={"low": float(low), "high": float(high)})
+
+
+@lru_cache(maxsize=64)
+def _fit(report: SalvoReport, reliability: tuple[float, ...], interception: tuple[float, ...]) -> SalvoFit:
+    """The fit of a report, kept because the same scenario is often loaded again."""
+    return fit_salvo(report, reliability=reliability, interception=interception)
+
+
+# -- reading -------------------------------------------------------------------------------------
 def _folder(name: str | Path) -> Path:
     if isinstance(name, str) and name in scenario_names():
         return BUILTIN / name
@@ -279,7 +536,10 @@ def _problem(path: Path, detail: Any) -> str:
     """One validation error as: file, key, what is wrong, the value, what to do."""
     loc = [str(part) for part in detail["loc"]]
     # pydantic puts the kind of a prior into the path: parameters.NAME.prior.KIND.low
-    keys = [k for i, k in enumerate(loc) if not (i > 0 and loc[i - 1] == "prior" and k in PRIOR_KINDS)]
+    tags, holders = (*PRIOR_KINDS, "from the record"), ("prior", *SALVO_PARTS)
+    keys = [k for i, k in enumerate(loc) if not (i > 0 and loc[i - 1] in holders and k in tags)]
+    if "from the record" in loc:  # in the file, the source is called from, and the shape kind
+        keys[-1] = {"source": "from", "shape": "kind"}.get(keys[-1], keys[-1])
     key = ".".join(keys) or "(top level)"
     kind, value = detail["type"], detail.get("input")
     if kind == "missing":
@@ -289,6 +549,10 @@ def _problem(path: Path, detail: Any) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         given = value.get("kind") if isinstance(value, dict) else value
         return f"{path}: {key}.kind: {given!r} is not a kind of prior.{nearest(str(given), PRIOR_KINDS)}"
+    if kind == "string_pattern_mismatch" and keys[-1] == "from":
+        return f"{path}: {key}: {value!r} names nothing of the record. Write from = 'estimate:ID'" + (
+            " or from = 'salvo:NAME.interception'." if loc[0] == "parameters" else "."
+        )
     shown = repr(value)
     shown = shown if len(shown) < 80 else shown[:77] + "…"
     message = detail["msg"].removeprefix("Value error, ")
@@ -298,9 +562,13 @@ def _problem(path: Path, detail: Any) -> str:
 def _known_keys(loc: list[str]) -> list[str]:
     """The keys that could stand where an unknown one does."""
     if len(loc) > 2 and loc[0] == "parameters" and loc[2] == "prior":
-        kinds = {k.__name__.lower(): k for k in (Fixed, Uniform, Pert, Normal, Lognormal, Beta)}
-        return list(kinds[loc[3]].model_fields) if len(loc) > 3 and loc[3] in kinds else []
+        kinds = {k.__name__.lower(): k for k in (Fixed, Uniform, Pert, Triangular, Normal, Lognormal, Beta)}
+        if len(loc) > 3 and loc[3] == "from the record":
+            return ["from", "kind", "tied"]
+        fields = kinds[loc[3]].model_fields if len(loc) > 3 and loc[3] in kinds else {}
+        return [name for name in fields if name != "origin"]
     sections: dict[str, type[BaseModel]] = {
+        "salvos": Salvo,
         "parameters": Parameter,
         "policies": Policy,
         "outcomes": OutcomeOfInterest,
@@ -362,6 +630,10 @@ def _check_references(scenario: Scenario, path: Path) -> None:
                 "in [0, 1]. "
                 "Narrow it, or use kind = 'beta'."
             )
+        try:
+            check_tie(name, scenario.priors)
+        except UsageError as error:
+            raise ScenarioError(f"{path}: parameters.{error}") from None
         for reference in parameter.evidence:
             _cited(scenario, path, f"parameters.{name}.evidence", reference)
     for name, outcome in file.outcomes.items():

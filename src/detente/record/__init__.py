@@ -8,22 +8,43 @@ from detente.record.evidence import (
     corrections,
     figures_in_words,
     independent_sources,
+    reading_in_words,
     supporters,
+    why,
+    working,
 )
-from detente.record.ledger import Ledger, as_of, find, load_ledger
-from detente.record.models import Check, Claim, Dispute, Estimate, Event, Figure, Quantity, Source, When
+from detente.record.ledger import Ledger, as_of, find, load_ledger, survey
+from detente.record.models import (
+    Check,
+    Claim,
+    Dispute,
+    Document,
+    Estimate,
+    Event,
+    Figure,
+    Passage,
+    Quantity,
+    Quote,
+    Reading,
+    Source,
+    When,
+)
 
 __all__ = [
     "Check",
     "Claim",
     "Correction",
     "Dispute",
+    "Document",
     "Estimate",
     "Event",
     "EvidenceRow",
     "Figure",
     "Ledger",
     "Quantity",
+    "Reading",
+    "Quote",
+    "Passage",
     "Source",
     "SourceRow",
     "When",
@@ -34,5 +55,9 @@ __all__ = [
     "find",
     "independent_sources",
     "load_ledger",
+    "reading_in_words",
     "supporters",
+    "survey",
+    "why",
+    "working",
 ]

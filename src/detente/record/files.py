@@ -3,7 +3,6 @@
 import json
 import re
 import reprlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
@@ -27,6 +26,41 @@ class Line(NamedTuple):
         return f"{self.path}, line {self.number}, {self.record.id}"
 
 
+class Fault(NamedTuple):
+    """Something wrong in a record: what kind of thing, in which place, of which entry, and the whole message."""
+
+    kind: str
+    place: str
+    id: str
+    message: str
+
+
+def scan_lines(path: Path, model: type[BaseModel]) -> tuple[list[Line], list[Fault]]:
+    """Read what can be read of a file that holds one JSON object per line, and say what is wrong with the rest.
+
+    Args:
+        path: The file. Empty lines are passed over.
+        model: What each line must be.
+
+    Returns:
+        The records with the numbers of their lines, in the order of the file, and the faults.
+    """
+    try:
+        text = _text(path)
+    except ScenarioError as error:
+        return [], [Fault("file", str(path), "", str(error))]
+    found: list[Line] = []
+    faults: list[Fault] = []
+    # Only \n ends a line: str.splitlines() would also split at characters that may stand inside JSON strings.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                found.append(_read_line(path, number, line, model))
+            except ScenarioError as error:
+                faults.append(Fault("line", f"{path}, line {number}", "", str(error)))
+    return found, faults
+
+
 def read_lines(path: Path, model: type[Model]) -> list[Line]:
     """Read a file that holds one JSON object per line, each of them a record.
 
@@ -40,8 +74,15 @@ def read_lines(path: Path, model: type[Model]) -> list[Line]:
     Raises:
         ScenarioError: If the file is missing, is not UTF-8, or a line is not such a record.
     """
+    found, faults = scan_lines(path, model)
+    if faults:
+        raise ScenarioError(faults[0].message)
+    return found
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ScenarioError(
             f"{path}: this file of the record does not exist. "
@@ -55,15 +96,12 @@ def read_lines(path: Path, model: type[Model]) -> list[Line]:
         raise ScenarioError(
             f"{path}: it cannot be read ({error.strerror}). Check what it is, and your rights to it."
         ) from None
-    # Only \n ends a line: str.splitlines() would also split at characters that may stand inside JSON strings.
-    numbered = enumerate(text.split("\n"), start=1)
-    return [_read_line(path, number, line, model) for number, line in numbered if line.strip()]
 
 
 def _read_line(path: Path, number: int, line: str, model: type[Model]) -> Line:
     where = f"{path}, line {number}"
     try:
-        data = json.loads(line, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        data = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         raise ScenarioError(
             f"{where}: this is not JSON: {error.msg} at column {error.colno}, near "
@@ -83,17 +121,22 @@ def _read_line(path: Path, number: int, line: str, model: type[Model]) -> Line:
         raise ScenarioError(f"{label}: {_explain(error, model)}") from None
 
 
-def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} occurs twice, with {found[key]!r} and {value!r}. Keep one of them.")
-        found[key] = value
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        key = next(key for key in keys if keys.count(key) > 1)
+        first, second = [value for name, value in pairs if name == key][:2]
+        raise ValueError(f"the key {key!r} occurs twice, with {first!r} and {second!r}. Keep one of them.")
     return found
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number. Write a finite number, or null where none is known.")
+
+
+# Made once: json.loads would make a new one for every line.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

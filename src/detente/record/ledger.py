@@ -1,13 +1,16 @@
 """The ledger: every source, claim, event and estimate of a crisis, checked against each other."""
 
+import gc
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from detente.errors import ScenarioError, UsageError, nearest
-from detente.record.files import Line, read_lines
+from detente.record.files import Fault, Line, scan_lines
 from detente.record.formula import evaluate, evaluate_range
 from detente.record.models import (
     NEEDS_CORRECTION,
@@ -20,6 +23,7 @@ from detente.record.models import (
     Source,
     parse_day,
 )
+from detente.record.scales import MOVES
 
 FILES: Mapping[str, type] = {
     "sources.jsonl": Source,
@@ -43,10 +47,31 @@ class Ledger:
     events: Mapping[str, Event] = field(default_factory=dict)
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
-    @property
+    # Worked out once for a ledger, as it cannot change: a large one is asked many times.
+    @cached_property
     def quantities(self) -> dict[str, Quantity]:
         """The figures of all events, by their own ids."""
         return {q.id: q for event in self.events.values() for q in event.quantities}
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Everything on record by its id."""
+        return {**self.sources, **self.claims, **self.events, **self.estimates, **self.quantities}
+
+    @cached_property
+    def event_of(self) -> dict[str, Event]:
+        """The event to which each figure belongs."""
+        return {q.id: event for event in self.events.values() for q in event.quantities}
+
+    @cached_property
+    def corrected_by(self) -> dict[str, tuple[str, ...]]:
+        """The claims that set a claim right."""
+        return _inverted((c.id, c.corrects) for c in self.claims.values())
+
+    @cached_property
+    def claims_about(self) -> dict[str, tuple[str, ...]]:
+        """The claims about each event."""
+        return _inverted((c.id, (c.event,) if c.event else ()) for c in self.claims.values())
 
 
 def load_ledger(folder: str | Path) -> Ledger:
@@ -67,21 +92,77 @@ def load_ledger(folder: str | Path) -> Ledger:
         >>> ledger.events["E2410-02"].happened.start.isoformat()
         '2024-10-01'
     """
+    ledger, faults = survey(folder)
+    if faults:
+        raise ScenarioError(faults[0].message)
+    return ledger
+
+
+def survey(folder: str | Path) -> tuple[Ledger, tuple[Fault, ...]]:
+    """Read as much of a record as can be read, and say everything that is wrong with it.
+
+    Lines that cannot be read are left out of the ledger, and so is the second of two entries with one id; both are
+    among the faults. References that lead nowhere stay as they are.
+
+    Args:
+        folder: See :func:`load_ledger`.
+
+    Returns:
+        The ledger, and the faults: lines, then ids, then references, then estimates, each in the order of the files.
+
+    Raises:
+        ScenarioError: If there is no such folder.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> ledger, faults = survey(str(files("detente") / "scenarios/april-2024/record"))
+        >>> len(ledger.claims) > 17, faults
+        (True, ())
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ScenarioError(f"{folder}: there is no such folder. Give the folder that holds {', '.join(FILES)}.")
-    lines = {name: read_lines(folder / name, model) for name, model in FILES.items()}
-    _refuse_duplicates([line for part in lines.values() for line in part])
-    tables = {name: {line.record.id: line.record for line in part} for name, part in lines.items()}
-    ledger = Ledger(*(tables[name] for name in FILES))
+    with _garbage_left_lying():
+        ledger, faults = _survey(folder)
+        # Questions are asked of what is read: the indexes are made along with it, not with the first question.
+        for index in ("entries", "event_of", "corrected_by", "claims_about"):
+            getattr(ledger, index)
+        return ledger, faults
+
+
+@contextmanager
+def _garbage_left_lying() -> Iterator[None]:
+    """Do not look for garbage meanwhile: reading makes millions of objects, and all of them are kept."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _survey(folder: Path) -> tuple[Ledger, tuple[Fault, ...]]:
+    lines: dict[str, list[Line]] = {}
+    faults: list[Fault] = []
+    for name, model in FILES.items():
+        lines[name], wrong = scan_lines(folder / name, model)
+        faults += wrong
+    faults += _duplicates([line for part in lines.values() for line in part])
+    tables: dict[str, dict[str, Entry]] = {name: {} for name in FILES}
+    for name, part in lines.items():
+        for line in part:
+            tables[name].setdefault(line.record.id, line.record)
+    ledger = Ledger(*(tables[name] for name in FILES))  # type: ignore[arg-type]
     for part in lines.values():
         for line in part:
-            _check_references(line, ledger)
+            faults += _dangling(line, ledger)
     for line in lines["sources.jsonl"]:
-        _check_originals(line, ledger)
+        faults += _circles(line, ledger)
+    figures = _figures(ledger) if lines["estimates.jsonl"] else {}
     for line in lines["estimates.jsonl"]:
-        _check_estimate(line, ledger)
-    return ledger
+        faults += _wrong_results(line, figures)
+    return ledger, tuple(faults)
 
 
 def find(ledger: Ledger, id: str) -> Entry:
@@ -103,7 +184,7 @@ def find(ledger: Ledger, id: str) -> Entry:
         >>> find(ledger, "oct24_ballistic_launched").high
         200.0
     """
-    table = _everything(ledger)
+    table = ledger.entries
     if id not in table:
         raise UsageError(
             f"the record holds nothing with the id {id!r}. "
@@ -173,7 +254,7 @@ def _events_as_of(ledger: Ledger, last: date, sources: Mapping) -> dict[str, Eve
                 "sources": _within(e.sources, sources),
                 "caused_by": _within(e.caused_by, kept),
                 "quantities": tuple(
-                    q.model_copy(update={"sources": _within(q.sources, sources)})
+                    _quantity_as_of(q, last, sources)
                     for q in e.quantities
                     if (q.reported or e.reported) <= last and _within(q.sources, sources)
                 ),
@@ -184,17 +265,29 @@ def _events_as_of(ledger: Ledger, last: date, sources: Mapping) -> dict[str, Eve
     }
 
 
+def _quantity_as_of(quantity: Quantity, last: date, sources: Mapping) -> Quantity:
+    readings = tuple(
+        r if r.replaced is None or r.replaced <= last else r.model_copy(update={"replaced": None, "standing": "used"})
+        for r in quantity.readings
+        if r.reported <= last and r.source in sources
+    )
+    return quantity.model_copy(update={"sources": _within(quantity.sources, sources), "readings": readings})
+
+
 def _claims_as_of(ledger: Ledger, last: date, sources: Mapping, events: Mapping) -> dict[str, Claim]:
     kept = {c.id: c for c in ledger.claims.values() if c.reported.end <= last and _within(c.sources, sources)}
     return {c.id: _claim_as_of(c, last, sources, events, kept) for c in kept.values()}
 
 
 def _claim_as_of(claim: Claim, last: date, sources: Mapping, events: Mapping, claims: Mapping) -> Claim:
-    checks = tuple(check for check in claim.checks if check.source in sources)
+    checks = tuple(check for check in claim.checks if check.source in sources or check.claim in claims)
     update: dict = {
         "sources": _within(claim.sources, sources),
         "checks": checks,
         "corrects": _within(claim.corrects, claims),
+        "retells": _within(claim.retells, claims),
+        "quotes": tuple(q for q in claim.quotes if q.source in sources),
+        "passages": tuple(p for p in claim.passages if p.source in sources),
         "event": claim.event if claim.event in events else None,
     }
     revised_later = claim.revised is not None and claim.revised.end > last
@@ -212,65 +305,106 @@ def _against(checks: Iterable[Check]) -> tuple[Check, ...]:
 # --- checks while loading ---
 
 
-def _everything(ledger: Ledger) -> dict[str, Entry]:
-    return {**ledger.sources, **ledger.claims, **ledger.events, **ledger.estimates, **ledger.quantities}
+def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for id, others in pairs:
+        for other in others:
+            found.setdefault(other, []).append(id)
+    return {id: tuple(ids) for id, ids in found.items()}
 
 
-def _refuse_duplicates(lines: Iterable[Line]) -> None:
+def _duplicates(lines: Iterable[Line]) -> Iterable[Fault]:
     first: dict[str, Line] = {}
     for line in lines:
         inner = [q.id for q in line.record.quantities] if isinstance(line.record, Event) else []
         for id in (line.record.id, *inner):
             if id in first:
-                raise ScenarioError(
+                yield Fault(
+                    "same id twice",
+                    f"{line.path}, line {line.number}",
+                    id,
                     f"{line.path}, line {line.number}: id is {id!r}, which {first[id].path.name}, "
-                    f"line {first[id].number} has already. Give one of the two another id."
+                    f"line {first[id].number} has already. Give one of the two another id.",
                 )
-            first[id] = line
+            else:
+                first[id] = line
 
 
-def _references(record: Entry, ledger: Ledger) -> Iterable[tuple[str, str, Iterable[str]]]:
-    """Every (key, id that it names, ids that may stand there) of a record."""
-    cited = {**ledger.claims, **ledger.events, **ledger.quantities}
+def _references(record: Entry, ledger: Ledger) -> Iterable[tuple[str, Iterable[str | None], Mapping | tuple]]:
+    """Every (key, ids that it names, what may stand there) of a record."""
     match record:
         case Source():
-            yield from (("paraphrases", id, ledger.sources) for id in record.paraphrases)
+            yield "paraphrases", record.paraphrases, (ledger.sources,)
         case Claim():
-            yield from (("sources", id, ledger.sources) for id in record.sources)
-            yield from (("checks.source", check.source, ledger.sources) for check in record.checks)
-            yield from (("corrects", id, ledger.claims) for id in record.corrects)
-            if record.event is not None:
-                yield "event", record.event, ledger.events
+            sources, claims = (ledger.sources,), (ledger.claims,)
+            yield "sources", record.sources, sources
+            if record.checks:
+                yield "checks.source", (check.source for check in record.checks), sources
+                yield "checks.claim", (check.claim for check in record.checks), claims
+            if record.quotes:
+                yield "quotes.source", (quote.source for quote in record.quotes), sources
+            if record.passages:
+                yield "passages.source", (passage.source for passage in record.passages), sources
+            yield "corrects", record.corrects, claims
+            yield "retells", record.retells, claims
+            yield "event", (record.event,), (ledger.events,)
         case Event():
-            yield from (("sources", id, ledger.sources) for id in record.sources)
-            yield from (("caused_by", id, ledger.events) for id in record.caused_by)
+            yield "sources", record.sources, (ledger.sources,)
+            yield "caused_by", record.caused_by, (ledger.events,)
+            yield "moves", record.moves, (MOVES,)
             for q in record.quantities:
-                yield from ((f"quantities.{q.id}.sources", id, ledger.sources) for id in q.sources)
+                yield f"quantities.{q.id}.sources", q.sources, (ledger.sources,)
+                yield f"quantities.{q.id}.readings.source", (r.source for r in q.readings), (ledger.sources,)
         case Estimate():
-            yield from (("rests_on", id, cited) for id in record.rests_on)
+            yield "rests_on", record.rests_on, (ledger.claims, ledger.events, ledger.quantities)
 
 
-def _check_references(line: Line, ledger: Ledger) -> None:
-    for key, id, known in _references(line.record, ledger):
-        if id not in known:
-            raise ScenarioError(
-                f"{line.where}: {key} names {id!r}, which is not in the record. "
-                f"Correct the id, or add what it should name.{nearest(id, known)}"
+def _resolves(claim: Claim, ledger: Ledger) -> bool:
+    """Whether all that a claim names is there: quick, for the many claims with which nothing is wrong."""
+    sources, claims = ledger.sources, ledger.claims
+    return (
+        (claim.event is None or claim.event in ledger.events)
+        and all(id in sources for id in claim.sources)
+        and all(check.source in sources if check.source else check.claim in claims for check in claim.checks)
+        and all(id in claims for id in (*claim.corrects, *claim.retells))
+        and all(part.source in sources for part in (*claim.quotes, *claim.passages))
+    )
+
+
+def _dangling(line: Line, ledger: Ledger) -> Iterable[Fault]:
+    if isinstance(line.record, Claim) and _resolves(line.record, ledger):
+        return
+    for key, ids, tables in _references(line.record, ledger):
+        for id in ids:
+            if id is None or any(id in table for table in tables):
+                continue
+            known = [name for table in tables for name in table]
+            what = "the table of escalation scales" if key == "moves" else "the record"
+            yield Fault(
+                "id that leads nowhere",
+                f"{line.path}, line {line.number}",
+                line.record.id,
+                f"{line.where}: {key} names {id!r}, which is not in {what}. "
+                f"Correct the id, or add what it should name.{nearest(id, known)}",
             )
 
 
-def _check_originals(line: Line, ledger: Ledger) -> None:
+def _circles(line: Line, ledger: Ledger) -> Iterable[Fault]:
     """A source must not retell itself, however long the way round."""
     waiting = list(line.record.paraphrases)
     seen: set[str] = set()
     while waiting:
         id = waiting.pop()
         if id == line.record.id:
-            raise ScenarioError(
+            yield Fault(
+                "source that retells itself",
+                f"{line.path}, line {line.number}",
+                id,
                 f"{line.where}: paraphrases is {list(line.record.paraphrases)!r}, which leads back to the "
-                "source itself. Name only what it retells."
+                "source itself. Name only what it retells.",
             )
-        if id not in seen:
+            return
+        if id not in seen and id in ledger.sources:
             seen.add(id)
             waiting.extend(ledger.sources[id].paraphrases)
 
@@ -286,28 +420,55 @@ def _figures(ledger: Ledger) -> dict[str, tuple[float, float | None, float]]:
     return found
 
 
-def _check_estimate(line: Line, ledger: Ledger) -> None:
+def _wrong_results(line: Line, figures: Mapping[str, tuple[float, float | None, float]]) -> Iterable[Fault]:
+    """An estimate whose formula cannot be worked out, or gives other figures than those stored."""
     estimate: Estimate = line.record
-    figures = _figures(ledger)
+    place = f"{line.path}, line {line.number}"
     try:
-        unknown = [name for name in estimate.names if name not in figures]
-        if unknown:
-            raise ValueError(f"the formula names {unknown[0]!r}, which has no figure.{nearest(unknown[0], figures)}")
-        used = {name: figures[name] for name in estimate.names}
-        low, high = evaluate_range(estimate.formula, {name: (f[0], f[2]) for name, f in used.items()})
-        middles = {name: f[1] for name, f in used.items() if f[1] is not None}
-        best = evaluate(estimate.formula, middles) if len(middles) == len(used) else estimate.best
+        low, best, high = worked_out(estimate, figures)
     except ValueError as error:
-        raise ScenarioError(f"{line.where}: {error}. Correct the formula or the id.") from None
-    for key, stored, worked_out in (
-        ("low", estimate.low, low),
-        ("best", estimate.best, best),
-        ("high", estimate.high, high),
-    ):
-        if stored is None or worked_out is None:
-            continue
-        if not math.isclose(stored, worked_out, rel_tol=ROUNDING, abs_tol=1e-9):
-            raise ScenarioError(
-                f"{line.where}: {key} is {stored:g}, but {estimate.formula!r} gives {worked_out:.4g}. "
-                f"Write {worked_out:.4g}, or correct the formula or the figures it uses."
-            )
+        message = f"{line.where}: {error}. Correct the formula or the id."
+        return [Fault("formula", place, estimate.id, message)]
+    pairs = (("low", estimate.low, low), ("best", estimate.best, best), ("high", estimate.high, high))
+    return [
+        Fault(
+            "formula",
+            place,
+            estimate.id,
+            f"{line.where}: {key} is {stored:g}, but {estimate.formula!r} gives {found:.4g}. "
+            f"Write {found:.4g}, or correct the formula or the figures it uses.",
+        )
+        for key, stored, found in pairs
+        if stored is not None and found is not None and not math.isclose(stored, found, rel_tol=ROUNDING, abs_tol=1e-9)
+    ]
+
+
+def worked_out(
+    estimate: Estimate, figures: Mapping[str, tuple[float, float | None, float]]
+) -> tuple[float, float | None, float]:
+    """What the formula of an estimate gives: the least, the best if all its figures have one, and the most.
+
+    Args:
+        estimate: The estimate.
+        figures: (low, best or None, high) by id.
+
+    Returns:
+        (low, best or None, high).
+
+    Raises:
+        ValueError: If the formula names something without a figure, or may divide by zero.
+
+    Example:
+        >>> half = Estimate(id="half", meaning="Half.", formula="a / 2", low=1, high=2, unit="m", rests_on=("a",))
+        >>> worked_out(half, {"a": (2, 3, 4)})
+        (1.0, 1.5, 2.0)
+    """
+    names = estimate.names
+    unknown = [name for name in names if name not in figures]
+    if unknown:
+        raise ValueError(f"the formula names {unknown[0]!r}, which has no figure.{nearest(unknown[0], figures)}")
+    used = {name: figures[name] for name in names}
+    low, high = evaluate_range(estimate.formula, {name: (f[0], f[2]) for name, f in used.items()})
+    middles = {name: f[1] for name, f in used.items() if f[1] is not None}
+    best = evaluate(estimate.formula, middles) if len(middles) == len(used) else None
+    return low, best, high

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
@@ -28,6 +29,23 @@ NEEDS_CORRECTION: tuple[str, ...] = (
 Channel = Literal["public", "private", "private-then-reported", "private-and-public", "background", "covert", "none"]
 Precision = Literal["hour", "night", "day", "days", "month", "months", "year"]
 Relation = Literal["supports", "contradicts", "supersedes", "distorts", "silent"]
+# How far the one who did something owns to it.
+Deniability = Literal["open", "unacknowledged", "denied"]
+# Ladders of severity by name: rung → what it means. The first is the coding rule of the shipped records.
+SEVERITY_SCALES: dict[str, dict[int, str]] = {
+    "severity-0-9": {
+        0: "nothing military",
+        1: "words, sanctions, deployments",
+        2: "hidden sabotage",
+        3: "one limited strike, token or deniable",
+        4: "leading figures killed, covertly or abroad",
+        5: "a large salvo, announced or mostly stopped",
+        6: "a large open strike on military targets that hits",
+        7: "energy or nuclear sites",
+        8: "a lasting campaign",
+        9: "war on a leadership and beyond",
+    },
+}
 Lever = Literal[
     "ask for notice",
     "assurance to adversary",
@@ -70,7 +88,14 @@ def parse_day(value: Any) -> date:
     """
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a day. Write it in quotation marks as YYYY-MM-DD.")
+    return _read_day(value)
+
+
+@lru_cache(maxsize=4096)  # a record names few days, many times each
+def _read_day(value: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError(f"{value!r} is not a day. Write it in quotation marks as YYYY-MM-DD.")
     try:
         return date.fromisoformat(value)
@@ -111,6 +136,24 @@ class When(_Record):
         return self
 
 
+@lru_cache(maxsize=4096)  # a record names few times, many times each
+def _same_when(start: str, end: str, precision: str) -> When:
+    return When.model_validate({"start": start, "end": end, "precision": precision})
+
+
+def _when_again(value: Any) -> Any:
+    """A time that was read before is used again; a wrong one is left to be refused with its place."""
+    if type(value) is dict and len(value) == 3:
+        try:
+            return _same_when(value["start"], value["end"], value["precision"])
+        except (KeyError, TypeError, ValueError):
+            return value
+    return value
+
+
+Time = Annotated[When, BeforeValidator(_when_again)]
+
+
 class Figure(_Record):
     """A number as a range: the lowest and highest in print, and the best if one stands out."""
 
@@ -128,16 +171,24 @@ class Figure(_Record):
         return self
 
 
+class Document(_Record):
+    """The file that holds a source's text, and how to recognise it."""
+
+    file: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
 class Source(_Record):
     """Where something can be read: who published it, when, and how reliable that outlet is here.
 
     ``paraphrases`` names the originals that it retells; ``seen`` is false for an original that is known only
     through those who retell it (it then has no address). ``published`` is the date in words;
-    ``published_start`` and ``published_end`` bound it.
+    ``published_start`` and ``published_end`` bound it. ``document`` is the file with its text, for those who have it.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
     outlet: Text
+    author: str = ""
     title: Text
     address: str
     published: Text
@@ -147,6 +198,7 @@ class Source(_Record):
     paraphrases: Ids = ()
     reliability: Literal["A", "B", "C", "D", "E", "F"]
     seen: bool = True
+    document: Document | None = None
     note: str = ""
 
     @model_validator(mode="after")
@@ -159,38 +211,91 @@ class Source(_Record):
 
 
 class Check(_Record):
-    """How a source bears on a claim.
+    """How a source, or another claim, bears on a claim.
 
     ``supports``: it bears the claim out. ``contradicts``: it says otherwise. ``supersedes``: it replaces the
     claim's figure or text by a later or better one. ``distorts``: the claim changes what this source says.
-    ``silent``: it was looked at and does not settle the claim.
+    ``silent``: it was looked at and does not settle the claim. ``by`` is who compared the two, ``made`` on which
+    day, and ``blind`` whether without knowing what came of it (None: not recorded).
     """
 
     relation: Relation
-    source: Text
+    source: Text | None = None
+    claim: Text | None = None
     note: Text
+    by: str = ""
+    made: Day | None = None
+    blind: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_thing_is_compared(self) -> "Check":
+        if (self.source is None) == (self.claim is None):
+            raise ValueError(
+                f"source is {self.source!r} and claim is {self.claim!r} in a check. Name one of the two: what the "
+                "claim was compared with."
+            )
+        return self
+
+
+class Passage(_Record):
+    """Where in the text of a source a claim stands: from one character to before another, counted from 0."""
+
+    source: Text
+    start: Annotated[int, Field(ge=0, strict=True)]
+    end: Annotated[int, Field(ge=1, strict=True)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Passage":
+        _in_order("start", self.start + 1, "end", self.end)
+        return self
+
+
+class Quote(_Record):
+    """Words in quotation marks: exactly as a source prints them, and where.
+
+    ``wording`` tells what a report prints (``printed``) from what was in fact said or written, as a transcript or
+    the document itself has it (``transcript``). A claim with the transcript's wording is what printed quotations are
+    held against.
+    """
+
+    text: Text
+    source: Text
+    speaker: str = ""
+    wording: Literal["printed", "transcript"] = "printed"
+    start: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
 class Claim(_Record):
-    """One checkable statement, in our words, with who says so and what speaks for and against it."""
+    """One checkable statement, in our words, with who says so and what speaks for and against it.
+
+    ``happened``, ``reported`` and ``revised`` are kept apart, each with its precision. ``surfaced`` is the time at
+    which something private became public. ``deniability`` says how far the actor owns to an act; None for what is
+    not an act. ``retells`` names the claims that this one paraphrases, ``corrects`` those that it sets right.
+    ``passages`` say where it stands in the texts of its sources; ``quotes`` hold words verbatim.
+    """
 
     id: Annotated[str, Field(pattern=r"^[A-Z0-9]+-\d{2,}$")]
     statement: Text
     actor: Text
     act: Text
     target: str = ""
-    happened: When | None = None
-    reported: When
-    revised: When | None = None
+    happened: Time | None = None
+    reported: Time
+    revised: Time | None = None
     quantity: Figure | None = None
     channel: Channel = "none"
+    surfaced: Time | None = None
+    deniability: Deniability | None = None
     attribution: Ids = ()
     hedges: Ids = ()
+    quotes: tuple[Quote, ...] = ()
+    passages: tuple[Passage, ...] = ()
     grade: Annotated[int, Field(ge=1, le=6, strict=True)]
     status: Status
     sources: Annotated[Ids, Field(min_length=1)]
     event: str | None = None
     checks: tuple[Check, ...] = ()
+    retells: Ids = ()
     corrects: Ids = ()
     correction: str = ""
     note: str = ""
@@ -204,13 +309,50 @@ class Claim(_Record):
         return self
 
 
+class Reading(_Record):
+    """What one source gives for a figure, and what became of it.
+
+    ``bound`` is "at least" or "at most" where the source only bounds the figure; ``says`` is who is behind it.
+    ``standing``: the record's own range takes it up (``used``), took it up until the day ``replaced`` on which better
+    figures came, or never did (``not used``; the note says why).
+    """
+
+    source: Text
+    low: Number
+    high: Number
+    bound: Literal["exact", "about", "at least", "at most"] = "exact"
+    says: str = ""
+    reported: Day
+    standing: Literal["used", "replaced", "not used"] = "used"
+    replaced: Day | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Reading":
+        _in_order("low", self.low, "high", self.high)
+        if (self.standing == "replaced") != (self.replaced is not None):
+            raise ValueError(
+                f"standing is {self.standing!r} and replaced is {self.replaced}. Give the day for a replaced figure, "
+                "and for no other."
+            )
+        if self.replaced is not None:
+            _in_order("reported", self.reported, "replaced", self.replaced)
+        if self.standing == "not used" and not self.note:
+            raise ValueError("note is '' in a figure that is not used. Say why.")
+        return self
+
+
 class Quantity(Figure):
-    """A figure that belongs to an event, with its own sources and the day on which it became known."""
+    """A figure that belongs to an event, with its own sources and the day on which it became known.
+
+    ``readings`` are the figures of the single sources, where they differ or came one after another.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     what: Text
     sources: Annotated[Ids, Field(min_length=1)]
     reported: Day | None = None
+    readings: tuple[Reading, ...] = ()
     note: str = ""
 
 
@@ -222,17 +364,23 @@ class Dispute(_Record):
 
 
 class Event(_Record):
-    """Something that was done, on a severity scale from 0 (nothing) to 9 (war on a leadership)."""
+    """Something that was done, with how severe it was on a named scale.
+
+    ``scale`` is a name in ``SEVERITY_SCALES``. ``attribution`` is how far the actor owns to the act. ``moves`` are
+    kinds of act in the table of escalation scales (``detente.record.scales``), for comparing scales.
+    """
 
     id: Annotated[str, Field(pattern=r"^E\d{4}-\d{2}[a-z]?$")]
-    happened: When
+    happened: Time
     reported: Day
     actor: Text
     act: Text
     target: Text
-    severity: Annotated[int, Field(ge=0, le=9, strict=True)]
+    severity: Annotated[int, Field(ge=0, strict=True)]
+    scale: Text = "severity-0-9"
     channel: Channel
-    attribution: Literal["open", "unacknowledged"]
+    attribution: Deniability
+    moves: Ids = ()
     levers: tuple[Lever, ...] = ()
     caused_by: Ids = ()
     quantities: tuple[Quantity, ...] = ()
@@ -240,6 +388,17 @@ class Event(_Record):
     sources: Annotated[Ids, Field(min_length=1)]
     confidence: Literal["high", "medium", "low"]
     note: str = ""
+
+    @model_validator(mode="after")
+    def _severity_is_on_its_scale(self) -> "Event":
+        if self.scale not in SEVERITY_SCALES:
+            raise ValueError(f"scale is {self.scale!r}, which is not a known scale. Use {', '.join(SEVERITY_SCALES)}.")
+        if self.severity not in SEVERITY_SCALES[self.scale]:
+            raise ValueError(
+                f"severity is {self.severity}, which the scale {self.scale!r} does not have. "
+                f"Give one of {', '.join(map(str, SEVERITY_SCALES[self.scale]))}."
+            )
+        return self
 
     @model_validator(mode="after")
     def _reported_after_it_began(self) -> "Event":

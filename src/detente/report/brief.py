@@ -17,7 +17,7 @@ from detente.decide.options import Cell, Path, likeliest_paths, options_table, s
 from detente.errors import UsageError
 from detente.model.priors import Fixed, median_draw
 from detente.model.scenario import FILE, Scenario
-from detente.record import Correction, EvidenceRow, chain, corrections
+from detente.record import Correction, EvidenceRow, corrections, why
 from detente.report.words import percent, percent_range, phrase
 
 NUM_PATHS = 5
@@ -255,12 +255,24 @@ def _evidence(scenario: Scenario, names: list[str]) -> dict[str, ParameterEviden
         found[name] = ParameterEvidence(
             meaning=parameter.meaning,
             unit=parameter.unit,
-            prior=f"{prior.kind}: {words}",
+            prior=f"{prior.kind}: {words}" + (f" ({prior.origin.words})" if prior.origin is not None else ""),
             grade=parameter.grade,
             judgement=parameter.judgement,
-            rows=tuple(chain(scenario.ledger, parameter.evidence)) if parameter.evidence else (),
+            rows=tuple(why(scenario.ledger, cited_by(scenario, name))),
         )
     return found
+
+
+def cited_by(scenario: Scenario, name: str) -> tuple[str, ...]:
+    """Ids of the record that a parameter rests on: those it cites, and those its prior is worked out from.
+
+    Args:
+        scenario: The scenario.
+        name: Name of a parameter.
+    """
+    origin = getattr(scenario.priors[name], "origin", None)
+    worked_out_from = origin.rests_on if origin is not None else ()
+    return tuple(dict.fromkeys([*scenario.file.parameters[name].evidence, *worked_out_from]))
 
 
 # -- manifest ------------------------------------------------------------------------------------

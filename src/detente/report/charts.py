@@ -218,11 +218,26 @@ def timeline_chart(brief: Brief) -> Any:
     Returns:
         An ``altair.LayerChart``.
     """
-    actors = {role: brief.scenario.file.who.get(role, role) for role in brief.ensemble.game.players}
-    colours = {name: player_colour(i) for i, name in enumerate(actors.values())} | {OTHERS: MUTED}
+    who = [brief.scenario.file.who.get(role, role) for role in brief.ensemble.game.players]
+    return events_chart(events(brief), who)
+
+
+def events_chart(shown: Sequence[Event], who: Sequence[str]) -> Any:
+    """What was done, in order, by whom, how severe it was, and whether in public or not.
+
+    Public acts stand above the line, private and covert ones below. A hollow mark is an act that nobody has owned to.
+
+    Args:
+        shown: The events in their order; they are numbered from 1.
+        who: The players, each with its own colour and mark; all others share one.
+
+    Returns:
+        An ``altair.LayerChart``.
+    """
+    colours = {name: player_colour(i) for i, name in enumerate(who)} | {OTHERS: MUTED}
     rows = []
-    for index, event in enumerate(events(brief), start=1):
-        actor = actor_of(event, list(actors.values()))
+    for index, event in enumerate(shown, start=1):
+        actor = actor_of(event, who)
         side = -1 if event.channel in PRIVATE else 1
         rows.append(
             {

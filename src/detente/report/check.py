@@ -2,6 +2,7 @@
 
 from detente.axes import CHANCE, LEAF, Game
 from detente.model.compile import payoff_parts
+from detente.model.priors import prior_in_words
 from detente.model.scenario import Scenario
 
 MOST_FORMULAS = 6  # of one part, shown
@@ -18,7 +19,7 @@ def base_rates(scenario: Scenario) -> list[str]:
 
 
 def explanation(scenario: Scenario) -> str:
-    """Stages of the game, who knows what at each, and every payoff as formulas of the parameters."""
+    """Stages of the game, who knows what at each, every payoff as formulas of the parameters, and every prior."""
     game = scenario.game
     lines = ["STAGES", ""]
     for number, (move, options, who, knows, formulas) in enumerate(_stages(game), 1):
@@ -39,6 +40,13 @@ def explanation(scenario: Scenario) -> str:
                 )
             if len(formulas) > MOST_FORMULAS:
                 lines.append(f"    … and {len(formulas) - MOST_FORMULAS} more formulas of the same parameters")
+    lines += [
+        "",
+        "PRIORS (what is believed about each parameter before anything is observed, and what it comes from)",
+        "",
+    ]
+    for name, parameter in scenario.file.parameters.items():
+        lines.append(f"  {name}: {prior_in_words(parameter.prior)} [{parameter.unit}]")
     return "\n".join(lines)
 
 

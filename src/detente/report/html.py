@@ -37,6 +37,7 @@ TEMPLATES = FilePath(__file__).parent / "templates"
 TREE_LEAVES = 9
 ON_PAPER = 3  # sources of a claim, and claims of a parameter, that fit on paper; the screen shows all
 YARDSTICK = "icd203"
+DEEPEST = 3  # steps of a chain of evidence that are set in further; the rest stands below the last
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -461,6 +462,9 @@ def _influence(brief: Brief) -> dict[str, Any]:
 def _evidence(brief: Brief, name: str) -> dict[str, Any]:
     found = brief.evidence[name]
     unit, note = (found.unit.split(" (", 1) + [""])[:2]
+    rows = [_record_row(row) for row in found.rows]
+    for row in [r for r in rows if r["depth"] == 0][:ON_PAPER]:
+        row["paper"] = True
     return {
         "name": brief.scenario.parameter_title(name),
         "meaning": found.meaning,
@@ -469,7 +473,8 @@ def _evidence(brief: Brief, name: str) -> dict[str, Any]:
         "prior": prior_text(brief.scenario.file.parameters[name].prior),
         "basis": basis_text(brief, name),
         "judgement": found.judgement,
-        "rows": [_record_row(row) for row in found.rows],
+        "rows": rows,
+        "screen_only": sum(not row["paper"] for row in rows),
     }
 
 
@@ -497,6 +502,11 @@ def _record_row(row: Any) -> dict[str, Any]:
         ],
         "against": row.against,
         "correction": row.correction,
+        "depth": min(row.depth, DEEPEST),
+        "role": row.role,
+        "paper": False,
+        "working": row.working,
+        "independent": row.independent if len(row.independent) < len(row.sources) else (),
     }
 
 

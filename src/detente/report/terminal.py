@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detente.decide.options import Cell, Path
+from detente.model.priors import prior_in_words
 from detente.report.brief import Brief
 from detente.report.words import percent, percent_range
 
@@ -61,7 +62,7 @@ def _is_share(brief: Brief, outcome: str) -> bool:
 
 
 def prior_text(prior: Any) -> str:
-    """What is believed about a parameter, in words.
+    """What is believed about a parameter, in words, and what it was worked out from.
 
     Args:
         prior: A prior of a scenario.
@@ -71,16 +72,7 @@ def prior_text(prior: Any) -> str:
         >>> prior_text(Pert(low=0.5, best=1, high=1.5))
         '0.5 to 1.5, best guess 1'
     """
-    parts = {name: f"{value:g}".replace("-", "−") for name, value in prior.model_dump(exclude={"kind"}).items()}
-    written = {
-        "fixed": "{value}, taken as known",
-        "uniform": "{low} to {high}, all equally likely",
-        "pert": "{low} to {high}, best guess {best}",
-        "normal": "about {mean}, give or take {sd}",
-        "lognormal": "about {median}, within a factor of {factor}",
-        "beta": "a share, as if seen {successes} times and not seen {failures} times",
-    }
-    return written[prior.kind].format(**parts)
+    return prior_in_words(prior)
 
 
 # -- what stands out -----------------------------------------------------------------------------
