@@ -83,6 +83,13 @@ def test_games_whose_branch_crosses_another_say_so(shared, name):
             np.testing.assert_allclose(solution.probabilities[:, 0], others[precision], rtol=0, atol=1e-8)
 
 
+@of_class("bifurcation")
+def test_the_sweep_notices_the_crossings_too(shared, name):
+    solution = solve(read_efg(efg(shared, name)), precision=list(PRECISIONS), method="sweep")[-1]
+    assert solution.status.tolist() == [BIFURCATION], solution.message()
+    assert solution.residual[0] < 1e-10
+
+
 @of_class("imperfect_recall_refuse")
 def test_games_in_which_a_player_forgets_are_refused(shared, name):
     with pytest.raises(GameFileError) as error:

@@ -514,8 +514,9 @@ def test_the_others_of_a_batch_converge_where_one_draw_does_not(leaky_game):
         solve(leaky_game, draws, precision="precision", method="sweep", exact=False, max_sweeps=2, throw=True)
 
 
-def test_a_bifurcation_is_reported_with_its_precision():
-    solution = solve(compile_game(coordination), {"stake": 2.0}, precision=[0.5, 3.0], method="dense")
+@BOTH
+def test_a_bifurcation_is_reported_with_its_precision(method):
+    solution = solve(compile_game(coordination), {"stake": 2.0}, precision=[0.5, 3.0], method=method)
     assert [s.status[0] for s in solution] == [CONVERGED, BIFURCATION]
     # uniform play loses its stability where precision × stake × 2 × share × (1 − share) = 1, that is at 1
     assert solution[1].bifurcation_at[0] == pytest.approx(1.0, rel=0.02)
@@ -525,8 +526,9 @@ def test_a_bifurcation_is_reported_with_its_precision():
     assert brute_force(solution[1])[0] < 1e-10
 
 
-def test_a_bifurcation_in_some_draws_leaves_the_others_alone():
-    solution = solve(compile_game(coordination), {"stake": [0.5, 4.0]}, precision=2.0, method="dense")
+@BOTH
+def test_a_bifurcation_in_some_draws_leaves_the_others_alone(method):
+    solution = solve(compile_game(coordination), {"stake": [0.5, 4.0]}, precision=2.0, method=method)
     assert solution.status.tolist() == [CONVERGED, BIFURCATION]
     assert solution.converged.all()
 

@@ -15,7 +15,8 @@ from detente.solve.plan import Plan, make_plan
 from detente.solve.problem import Problem, as_draws, evaluate
 from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution
 
-DENSE_SLOTS = 150  # up to here the dense formulation is faster, and needs no compilation
+DENSE_SLOTS = 150  # up to here the dense formulation is faster for a few draws, and needs no compilation
+DENSE_DRAWS = 16  # beyond, the sweep is: it takes 1 ms a draw on a small game, where Newton in Python takes 30
 BLOCK = 32  # draws evaluated together, so that memory does not grow with the number of draws
 MAX_SWEEPS = 400
 MAX_LOG_ODDS = 1e5  # precision times the range of payoffs: beyond, floats do not resolve 1e-10 in a log-probability
@@ -31,6 +32,7 @@ def solve(
     tolerance: float = 1e-10,
     max_sweeps: int = MAX_SWEEPS,
     exact: bool = True,
+    one_of_many: bool = False,
     throw: bool = False,
     progress_fn: Callable[[int], None] | None = None,
 ) -> Any:
@@ -46,10 +48,15 @@ def solve(
             draws; a mapping from player (or its name) to one of these; or a list of increasing numbers. 0 is uniform
             play.
         commit: Move name → option its player is bound to, known to everybody: the smaller game is solved.
-        method: ``dense`` (small games: Newton along the branch from precision 0), ``sweep`` (large ones) or ``auto``.
+        method: ``dense`` (Newton along the branch from precision 0), ``sweep`` (faster for large games and for many
+            draws) or ``auto``.
         tolerance: Largest residual, in log-probability, of a converged draw.
         max_sweeps: Most sweeps before a draw counts as not converged.
-        exact: Follow draws that the sweeps lose exactly, by Newton and arc length (up to seconds a draw).
+        exact: Follow draws that the sweeps lose exactly, by Newton and arc length (up to seconds a draw). Where it is
+            cheap (draws × unknowns³ below 10¹⁰) the determinant is watched, and draws in which its sign has changed
+            are followed exactly too.
+        one_of_many: The draws are a part of very many, and what is done with one is not to depend on how many are with
+            it: the sweep is taken where there is one, and watches as often as it would for very many draws.
         throw: Raise when a draw does not converge, instead of saying so in its status.
         progress_fn: Called after each block with the number of draws done.
 
@@ -89,7 +96,8 @@ def solve(
         raise UsageError(f"method: {method!r} is not known.{nearest(method, ['auto', 'dense', 'sweep'])}")
 
     plan = None
-    if method == "sweep" or (method == "auto" and game.num_slots > DENSE_SLOTS):
+    small = game.num_slots <= DENSE_SLOTS and num_draws <= DENSE_DRAWS and not one_of_many
+    if method == "sweep" or (method == "auto" and not small):
         plan = make_plan(game)
         if plan is None and method == "sweep":
             raise UsageError(
@@ -99,13 +107,15 @@ def solve(
     parts: list[list[Solution]] = [[] for _ in targets]
     pairs = make_pairs(game) if plan is None else None
 
+    watched = None if one_of_many else num_draws
+
     def solve_block(first: int) -> list[Solution]:
         block = slice(first, min(first + BLOCK, num_draws))
         problem = evaluate(game, {name: array[block] for name, array in values.items()})
         _check_scale(problem, rate[:, block])
         if plan is None:
             return _solve_dense(problem, rate[:, block], targets, tolerance, pairs)
-        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, exact, plan)
+        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, exact, plan, watched)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
         for number, solutions in enumerate(pool.map(solve_block, range(0, num_draws, BLOCK)), 1):
@@ -224,11 +234,13 @@ def _solve_sweep(
     max_sweeps: int,
     exact: bool,
     plan: Plan,
+    num_draws: int | None,
 ) -> list[Solution]:
-    from detente.solve.sweep import sweep  # compiled code, imported only for large games
+    from detente.solve.sweep import count_looks, sweep  # compiled code, imported only for large games
 
     top = rate.max(axis=0)
-    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps, exact=exact)
+    looks = count_looks(plan, num_draws) if exact else 0
+    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps, exact=exact, looks=looks)
     return [
         Solution(
             game=problem.game,

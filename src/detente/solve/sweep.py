@@ -37,6 +37,9 @@ POINTS = 4  # on the branch, through which the next is predicted
 ROUGH, MAX_ROUGH = 5e-3, 40  # residual and sweeps of a step on the way
 SURPRISE, WELCOME = 1.0, 0.5  # a larger correction is not trusted; the step is chosen for the second
 MAX_EXACT = 3_000  # unknowns up to which Newton's matrix is affordable
+# Looks at the sign of the determinant on the way: at most so many, and so many times unknowns³ in all and for one draw.
+MOST_LOOKS, MAX_WATCH, WATCH_EACH = 20, 1e10, 2e6
+OVERHEAD = 50  # unknowns below which a look costs no less
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +74,14 @@ def sweep(
     tolerance: float,
     max_sweeps: int,
     exact: bool = True,
+    looks: int = 0,
 ) -> list[SweepResult]:
     """Fixed points on the principal branch at increasing shares of the precision.
 
     Some draws side by side are taken along the branch in steps of precision: each is predicted from the two before and
     corrected by accelerated sweeps. A step whose correction is a surprise is halved; draws that still surprise, or do
-    not converge, are followed exactly by Newton and arc length.
+    not converge, are followed exactly by Newton and arc length. So are draws in which the determinant is seen to have
+    changed its sign on the way: there another branch was crossed.
 
     Args:
         problem: The game with numbers in it.
@@ -86,6 +91,7 @@ def sweep(
         tolerance: Largest residual, in log-probability, of a converged draw.
         max_sweeps: Most sweeps for each step.
         exact: Whether draws that the sweeps lose are followed exactly.
+        looks: How often the sign of the determinant is looked at on the way, for each draw; see :func:`count_looks`.
 
     Returns:
         One result for each target.
@@ -120,7 +126,7 @@ def sweep(
             tolerance=tolerance,
             max_sweeps=max_sweeps,
         )
-        _follow_block(block, plan.slot, targets, results, live)
+        _follow_block(block, plan.slot, targets, results, live, looks=looks)
         for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if results else ():
             if exact and len(plan.decisions.state) <= MAX_EXACT:
                 one = (np.ascontiguousarray(a[..., lane]) for a in (weight, terminal, precision[:, draws]))
@@ -130,6 +136,20 @@ def sweep(
         for result in results:
             result.payoffs[:, live] += constant[:, : live.stop - live.start]
     return results
+
+
+def count_looks(plan: Plan, num_draws: int | None) -> int:
+    """How often the sign of the determinant can be looked at for each draw without costing more than the sweeps do.
+
+    Large games in many draws get none: there a crossing without a jump goes unseen.
+
+    Args:
+        plan: The decisions of the game.
+        num_draws: How many draws there are in all; None for one draw of very many.
+    """
+    one = max(len(plan.decisions.state), OVERHEAD) ** 3
+    of_many = WATCH_EACH // one
+    return int(min(MOST_LOOKS, of_many if num_draws is None else max(of_many, MAX_WATCH // (num_draws * one))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +258,16 @@ class _Block:
             x[:] = play[self.core.slot[self.core.decisions.state]]
         return play, payoffs, residual, used + more
 
+    def crossed(self, share: float, x: np.ndarray) -> np.ndarray:
+        """Whether the determinant is negative in each of the first lanes; where the branch begins it is positive."""
+        folded, _, rate = self._fold(share)
+        crossed = np.zeros(x.shape[1], dtype=bool)
+        for lane in range(len(crossed)):
+            one = (np.ascontiguousarray(a[..., lane]) for a in (self.core_weight, folded, rate))
+            jacobian = SweepEquations(self.core.decisions, *one).evaluate(x[:, lane], 1.0)[1]
+            crossed[lane] = np.linalg.slogdet(jacobian[:, :-1])[0] < 0
+        return crossed
+
     def _fold(self, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Payoffs of the core's branches at a share, play with that of the settled infosets in it, and the rate."""
         if share not in self.folds:
@@ -252,12 +282,13 @@ class _Block:
 
 
 def _follow_block(
-    block: _Block, slot: np.ndarray, targets: Sequence[float], results: list[SweepResult], live: slice
+    block: _Block, slot: np.ndarray, targets: Sequence[float], results: list[SweepResult], live: slice, *, looks: int
 ) -> None:
     """Take a block of draws along the branch, and write what is found into the results."""
     width = live.stop - live.start
     uniform = block.core.decisions.uniform
-    proposal = FIRST_SHARE if len(uniform) else np.inf
+    stride = targets[-1] / looks if looks else np.inf
+    proposal = min(FIRST_SHARE, stride) if len(uniform) else np.inf
     shares = [0.0]
     states = [np.repeat(uniform[:, None], LANES, axis=1)]
     on_branch = np.ones(LANES, dtype=bool)
@@ -281,8 +312,10 @@ def _follow_block(
                 share = (shares[-1] + share) / 2
                 continue
             on_branch &= good
+            if looks:
+                on_branch[:width] &= ~block.crossed(share, x[:, :width])
             x[:, ~on_branch] = guess[:, ~on_branch]  # what is lost is not to disturb the prediction of the rest
-            proposal = _next_share(shares, share, surprise[on_branch].max(initial=0.0))
+            proposal = min(_next_share(shares, share, surprise[on_branch].max(initial=0.0)), share + stride)
             shares.append(share)
             states.append(x)
             share = proposal if on_branch.any() and proposal < ALMOST * target else target
