@@ -162,7 +162,7 @@ def test_a_policy_that_is_not_announced_is_an_intervention_in_the_equilibrium(fo
 
 
 def test_an_announced_policy_is_solved_anew_with_everybody_knowing(found):
-    bound = solve(found.game, found.draws, precision="precision", commit={"stance": "firm"})
+    bound = solve(found.game, found.draws, precision="precision", commit={"stance": "firm"}, one_of_many=True)
     index = found.policies.index("announced")
     np.testing.assert_allclose(found.outcome("fight", "announced"), bound.outcome("fight"), atol=1e-12)
     np.testing.assert_allclose(found.payoffs[index], bound.payoffs, atol=1e-10)

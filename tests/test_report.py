@@ -22,6 +22,7 @@ from detente.model.scenario import load_scenario
 from detente.report import charts
 from detente.report.brief import Brief, make_brief
 from detente.report.check import explanation
+from detente.report.decide import summary
 from detente.report.html import TEMPLATES, courses_as_game, render_html, write_html
 from detente.report.terminal import (
     best_policies,
@@ -246,6 +247,18 @@ def october() -> Brief:
 
 
 @pytest.fixture(scope="module")
+def decided() -> Brief:
+    """With enough worlds to say which policy is robust."""
+    scenario = load_scenario("october-2024")
+    return make_brief(scenario, run(scenario, num_draws=256))
+
+
+@pytest.fixture(scope="module")
+def decided_file(decided, tmp_path_factory) -> Path:
+    return write_html(decided, tmp_path_factory.mktemp("decided") / "brief.html", generated=WHEN)
+
+
+@pytest.fixture(scope="module")
 def october_file(october, tmp_path_factory) -> Path:
     return write_html(october, tmp_path_factory.mktemp("october") / "brief.html", generated=WHEN)
 
@@ -387,6 +400,47 @@ def test_json_holds_everything_that_is_printed(brief):
     assert found["corrections"][0]["instead"] == "Some impacts were counted."
     assert found["outcomes"]["war"]["best"] == ["ask"]
     assert {"paths", "convergence", "manifest"} <= set(found)
+
+
+# -- which policy stands up best ----------------------------------------------------------------------------
+def test_too_few_worlds_for_a_decision_are_said_and_not_passed_over(brief, page):
+    assert brief.decision is None
+    said = "64 worlds are too few to say which policy is robust: ask for at least 200."
+    assert said in " ".join(printed(brief).split())
+    assert said in page
+    assert brief_json(brief)["decision"] is None
+
+
+def test_one_policy_alone_leaves_nothing_to_choose(ensemble):
+    scenario, _ = ensemble
+    alone = make_brief(scenario, run(scenario, num_draws=256, policies={"ask": scenario.policy("ask")}))
+    assert "compare at least two" in printed(alone)
+
+
+def test_the_brief_says_what_decide_says(decided):
+    assert decided.decision is not None
+    text = " ".join(printed(decided, 80).split())
+    for sentence in summary(decided.decision):
+        assert sentence in text
+    assert max(len(line) for line in printed(decided, 80).splitlines()) <= 80
+    assert brief_json(decided)["decision"]["preferred"] == decided.decision.preferred
+
+
+def test_the_page_has_the_cards_the_signs_and_the_assumptions(decided, decided_file):
+    page = decided_file.read_text(encoding="utf-8")
+    decision = decided.decision
+    assert decision is not None
+    found = outline(page)
+    text = " ".join("".join(found.text).replace("\N{NO-BREAK SPACE}", " ").split())
+    for card in decision.cards:
+        title = policy_title(decided, decision.preferred)
+        assert card.text.replace(f"*{title}*", f"“{title}”") in text
+    for assumption in decision.assumptions[:7]:
+        assert assumption.text[1:] in text
+    for item in decision.indicators["regional_war"].items:
+        assert item.move[1:] in text
+    ids = [a["id"] for _, a in found.tags if "id" in a]
+    assert len(ids) == len(set(ids))
 
 
 # -- the page -----------------------------------------------------------------------------------------------
@@ -707,14 +761,14 @@ def test_the_page_is_readable_on_a_telephone_and_fetches_nothing(october_file, c
 
 
 @pytest.mark.slow
-def test_the_page_prints_on_four_pages(october_file, chromium, tmp_path):
+def test_the_page_prints_on_four_pages(decided_file, chromium):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)
         try:
             tab = browser.new_page(color_scheme="dark")
-            tab.goto(october_file.as_uri())
+            tab.goto(decided_file.as_uri())
             paper = tab.pdf(prefer_css_page_size=True)
             tab.emulate_media(media="print")
             ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")

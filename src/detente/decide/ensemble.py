@@ -11,11 +11,14 @@ from jaxtyping import Float, Int
 
 from detente.axes import Game
 from detente.errors import UsageError, nearest
-from detente.model.priors import Prior, draw
+from detente.model.priors import Correlations, Prior, draw
 from detente.model.scenario import Policy, Scenario, check_against_game
 from detente.solve.api import BLOCK, solve
 from detente.solve.expect import Expectation, Projector, expect, make_projector
-from detente.solve.solution import NOT_CONVERGED, STATUS_NAMES, Solution
+from detente.solve.problem import as_draws, evaluate
+from detente.solve.solution import CONVERGED, NOT_CONVERGED, STATUS_NAMES, Solution
+
+LARGE_PIECE = 4_096  # draws evaluated together where there is nothing to solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,9 @@ def run(
     seed: int = 0,
     policies: Mapping[str, Policy] | None = None,
     priors: Mapping[str, Prior] | None = None,
+    design: str = "sobol",
+    correlations: Correlations | None = None,
+    draws: Mapping[str, np.ndarray] | None = None,
     progress_fn: Callable[[int], None] | None = None,
 ) -> Ensemble:
     """Solve a scenario for many draws from its priors, under every policy.
@@ -109,10 +115,13 @@ def run(
 
     Args:
         scenario: The scenario.
-        num_draws: How many draws, from scrambled Sobol points.
+        num_draws: How many draws.
         seed: Of the scrambling; the same seed gives the same numbers.
         policies: Name → policy; by default all policies of the scenario.
         priors: Parameter → prior; by default those of the scenario.
+        design: ``sobol``, ``lhs`` or ``monte carlo``; see :func:`detente.model.priors.draw`.
+        correlations: Parameter → other parameter → rank correlation; by default those of the scenario.
+        draws: Parameter → values, (draw,): draws made elsewhere, instead of those from the priors.
         progress_fn: Called after each block with the number of draws done.
 
     Returns:
@@ -121,6 +130,9 @@ def run(
     Raises:
         ScenarioError: If a policy or outcome names something that the rules do not have.
         SolveError: If a prior reaches values for which the rules make no sense.
+
+    For more draws than fit in memory, for several machines, or to go on after an interruption, see
+    :func:`detente.decide.cube.run_to_store`.
     """
     policies = dict(scenario.file.policies if policies is None else policies)
     for name in policies:
@@ -129,36 +141,101 @@ def run(
         raise UsageError(f"{scenario.slug}: there are no policies to compare. Add [policies.NAME].")
     game = scenario.game
     check_against_game(scenario, game)
-    values = draw(scenario.priors if priors is None else priors, num_draws, seed=seed)
-    projectors = [None if p.announced and p.commit else make_projector(game, p.commit) for p in policies.values()]
+    if draws is None:
+        values = draw(
+            scenario.priors if priors is None else priors,
+            num_draws,
+            seed=seed,
+            design=design,
+            correlations=scenario.file.correlations if correlations is None else correlations,
+        )
+    else:
+        values, num_draws = as_draws(game, draws)
+    projectors = make_projectors(game, list(policies.values()))
+
+    piece = piece_size(game)
 
     def run_block(first: int) -> dict[str, Any]:
-        block = {name: array[first : first + BLOCK] for name, array in values.items()}
-        return _run_block(game, projectors, block, scenario.file.precision, list(policies.values()))
+        block = {name: array[first : first + piece] for name, array in values.items()}
+        return solve_policies(game, projectors, block, scenario.file.precision, list(policies.values()))
 
     blocks = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
-        for number, block in enumerate(pool.map(run_block, range(0, num_draws, BLOCK)), 1):
+        for number, block in enumerate(pool.map(run_block, range(0, num_draws, piece)), 1):
             blocks.append(block)
             if progress_fn is not None:
-                progress_fn(min(number * BLOCK, num_draws))
+                progress_fn(min(number * piece, num_draws))
     return _collect(game, tuple(policies), values, seed, blocks)
 
 
-def _run_block(
+def piece_size(game: Game) -> int:
+    """How many draws to solve together: few where there is an equilibrium to find, more where there is none.
+
+    Args:
+        game: The game.
+    """
+    return BLOCK if game.num_slots else LARGE_PIECE
+
+
+def _without_choices(game: Game, draws: Mapping[str, np.ndarray]) -> Solution:
+    """A game in which nobody chooses anything: there is nothing to solve, only to evaluate."""
+    values, num_draws = as_draws(game, draws)
+    problem = evaluate(game, values)
+    none, zeros = np.zeros((0, num_draws)), np.zeros(num_draws)
+    return Solution(
+        game=game,
+        problem=problem,
+        precision=np.zeros((len(game.players), num_draws)),
+        probabilities=none,
+        log_probabilities=none,
+        payoffs=np.zeros((len(game.players), num_draws)),  # worked out with the policies
+        status=np.full(num_draws, CONVERGED),
+        residual=zeros,
+        iterations=np.zeros(num_draws, dtype=np.int64),
+        precision_reached=zeros,
+        bifurcation_at=np.full(num_draws, np.nan),
+        method="none",
+    )
+
+
+def make_projectors(game: Game, policies: Sequence[Policy]) -> list[Projector | None]:
+    """Prepare a game for every policy; None for one that is announced, which makes another game.
+
+    Args:
+        game: The whole game.
+        policies: The policies.
+    """
+    return [None if p.announced and p.commit else make_projector(game, p.commit) for p in policies]
+
+
+def solve_policies(
     game: Game,
     projectors: Sequence[Projector | None],
     draws: Mapping[str, np.ndarray],
     precision: Any,
     policies: Sequence[Policy],
 ) -> dict[str, Any]:
-    """All policies for one block of draws."""
-    equilibrium = solve(game, draws, precision=precision)
+    """All policies for a few draws.
+
+    Args:
+        game: The whole game.
+        projectors: From :func:`make_projectors`.
+        draws: Parameter → values, (draw,).
+        precision: λ, or the name of the parameter that holds it.
+        policies: The policies.
+
+    Returns:
+        ``value:NAME`` for each flag or number, ``label:NAME`` for each label outcome, ``payoffs``, ``status``,
+        ``residual`` and ``iterations``, (policy, …, draw); ``leaf_sum``, (policy, leaf), over the usable draws, and
+        their number ``num_usable``.
+    """
+    options: dict[str, Any] = {"precision": precision, "one_of_many": True}  # a block is part of an ensemble
+    equilibrium = solve(game, draws, **options) if game.num_slots else _without_choices(game, draws)
     pairs = []
     for policy, projector in zip(policies, projectors, strict=True):
         solution = equilibrium
         if projector is None:  # announced: everybody knows, and so it is another game
-            solution = solve(game, draws, precision=precision, commit=policy.commit)
+            solution = solve(game, draws, commit=policy.commit, **options)
             projector = make_projector(solution.game)
         pairs.append((solution, expect(projector, solution.problem, solution.probabilities)))
     usable = np.logical_and.reduce([solution.converged for solution, _ in pairs])

@@ -409,19 +409,41 @@ def prior_in_words(prior: Any) -> str:
 # -- draws ---------------------------------------------------------------------------------------
 
 
-def draw(priors: Mapping[str, Prior], num_draws: int, *, seed: int = 0) -> dict[str, Float[np.ndarray, "draw"]]:
-    """Draws of all parameters by scrambled Sobol points: even coverage, the same numbers for the same seed.
+DESIGNS = ("sobol", "lhs", "monte carlo")
+CHUNK = 1_024  # draws that a Latin hypercube covers, and that one stream of random numbers makes
+EDGE = 1e-12  # quantiles stay this far from 0 and 1, where some priors are infinite
+Correlations = Mapping[str, Mapping[str, float]]
+
+
+def draw(
+    priors: Mapping[str, Prior],
+    num_draws: int,
+    *,
+    seed: int = 0,
+    design: str = "sobol",
+    correlations: Correlations | None = None,
+    first: int = 0,
+    total: int | None = None,
+) -> dict[str, Float[np.ndarray, "draw"]]:
+    """Draws of all parameters, evenly spread or at random: the same numbers for the same seed.
+
+    Any part of the draws can be made without the rest, so that several machines can share the work.
 
     Args:
         priors: Parameter name → prior. The order of the names matters for the numbers, the number of draws does not.
         num_draws: How many; powers of two cover most evenly.
-        seed: Of the scrambling.
+        seed: Of the scrambling, the shuffling or the random numbers.
+        design: ``sobol`` (scrambled Sobol points: the most even), ``lhs`` (Latin hypercube: each parameter evenly
+            spread within each 1,024 draws) or ``monte carlo`` (independent).
+        correlations: Parameter → other parameter → rank correlation, beside what the priors themselves are tied to.
+        first: Number of the first draw.
+        total: Draws in the whole design, which only the last hypercube depends on; by default those up to the last.
 
     Returns:
         Parameter name → values, shape (draw,).
 
     Raises:
-        UsageError: If the number of draws is not positive.
+        UsageError: If the number of draws is not positive, there is no such design, or the correlations are impossible.
 
     Source:
         sobol1967, owen1998.
@@ -429,25 +451,86 @@ def draw(priors: Mapping[str, Prior], num_draws: int, *, seed: int = 0) -> dict[
     Example:
         >>> draw({"x": Uniform(low=0, high=1)}, 4, seed=1)["x"].round(2).tolist()
         [0.29, 0.9, 0.53, 0.16]
+        >>> sorted(draw({"x": Uniform(low=0, high=4)}, 4, design="lhs")["x"].astype(int).tolist())
+        [0, 1, 2, 3]
     """
-    from scipy.stats import qmc
-
     if num_draws < 1:
         raise UsageError(f"draws: {num_draws} is not a number of draws. Ask for at least 1.")
-    free = [name for name, prior in priors.items() if not isinstance(prior, Fixed)]
-    if free:
-        sobol = qmc.Sobol(len(free), scramble=True, rng=np.random.default_rng(seed))
+    if design not in DESIGNS:
+        raise UsageError(f"design: {design!r} is not a way to draw.{nearest(design, DESIGNS)}")
+    free = free_parameters(priors)
+    total = first + num_draws if total is None else total
+    points = _points(design, len(free), first, num_draws, total, seed) if free else np.zeros((num_draws, 0))
+    return draws_at(priors, points, correlations=correlations)
+
+
+def free_parameters(priors: Mapping[str, Prior]) -> list[str]:
+    """Names of the parameters that are uncertain.
+
+    Example:
+        >>> free_parameters({"x": Uniform(low=0, high=1), "y": Fixed(value=2)})
+        ['x']
+    """
+    return [name for name, prior in priors.items() if not isinstance(prior, Fixed)]
+
+
+def draws_at(
+    priors: Mapping[str, Prior],
+    points: Float[np.ndarray, "draw parameter"],
+    *,
+    correlations: Correlations | None = None,
+) -> dict[str, Float[np.ndarray, "draw"]]:
+    """Draws at given points of the unit cube, for designs that are made elsewhere.
+
+    Args:
+        priors: Parameter name → prior.
+        points: One column for each uncertain parameter, in their order, with values in [0, 1].
+        correlations: Parameter → other parameter → rank correlation.
+
+    Returns:
+        Parameter name → values, shape (draw,).
+
+    Raises:
+        UsageError: If the number of columns is not that of the uncertain parameters, a value lies outside [0, 1], or
+            the correlations are impossible.
+
+    Example:
+        >>> draws_at({"x": Uniform(low=0, high=10)}, np.array([[0.25], [0.5]]))["x"].tolist()
+        [2.5, 5.0]
+    """
+    free = free_parameters(priors)
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 2 or points.shape[1] != len(free):
+        raise UsageError(
+            f"points: shape {points.shape} does not fit {len(free)} uncertain parameters. Give one column for each."
+        )
+    if not ((points >= 0) & (points <= 1)).all():
+        raise UsageError("points: some lie outside [0, 1]. Give quantiles.")
+    columns = dict(zip(free, np.clip(points, EDGE, 1 - EDGE).T, strict=True))
+    columns |= _moved(priors, columns, correlations or {})
+    middle = np.full(len(points), 0.5)
+    return {name: prior.quantile(columns.get(name, middle)) for name, prior in priors.items()}
+
+
+def _points(design: str, count: int, first: int, num_draws: int, total: int, seed: int) -> np.ndarray:
+    """Some rows of a design of points in the unit cube, (draw, parameter)."""
+    from scipy.stats import qmc
+
+    if design == "sobol":
+        if first + num_draws > 2**30:
+            raise UsageError(f"draws: {first + num_draws} are more than the 2^30 Sobol points. Use 'monte carlo'.")
+        sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(seed))
+        if first:
+            return sobol.fast_forward(first).random(num_draws)
         # Sobol points come in powers of two; taking the first of them keeps the numbers when more are asked for.
-        points = sobol.random_base2(int(np.ceil(np.log2(max(num_draws, 2)))))[:num_draws]
-        points = np.clip(points, 1e-12, 1 - 1e-12)
-    values = {}
-    for name, prior in priors.items():
-        q = points[:, free.index(name)] if name in free else np.full(num_draws, 0.5)
-        if prior.tied is not None and name in free:
-            check_tie(name, priors)
-            q = _moved(q, points[:, free.index(prior.tied.to)], prior.tied.rank_correlation)
-        values[name] = prior.quantile(q)
-    return values
+        return sobol.random_base2(int(np.ceil(np.log2(max(num_draws, 2)))))[:num_draws]
+    parts = []
+    for chunk in range(first // CHUNK, (first + num_draws - 1) // CHUNK + 1):
+        rng = np.random.default_rng([seed, chunk])
+        size = min(CHUNK, total - chunk * CHUNK)
+        part = qmc.LatinHypercube(count, rng=rng).random(size) if design == "lhs" else rng.random((CHUNK, count))
+        parts.append(part[max(first - chunk * CHUNK, 0) : first + num_draws - chunk * CHUNK])
+    return np.concatenate(parts)
 
 
 def check_tie(name: str, priors: Mapping[str, Prior]) -> None:
@@ -473,14 +556,93 @@ def check_tie(name: str, priors: Mapping[str, Prior]) -> None:
         raise UsageError(f"{name}: tied.to: {tied.to!r} is {why}. Tie it to a parameter that is drawn freely.")
 
 
+def check_correlations(priors: Mapping[str, Prior], correlations: Correlations) -> None:
+    """Whether parameters can move together in the way that is stated.
+
+    Args:
+        priors: All priors, by name; those that are tied count too.
+        correlations: Parameter → other parameter → rank correlation.
+
+    Raises:
+        UsageError: If a parameter does not exist, is fixed, or is paired with itself; a pair is stated twice; a
+            correlation is not between −1 and 1; or all of them together contradict each other.
+    """
+    _factor(_pairs(priors, correlations))
+
+
+def _pairs(priors: Mapping[str, Prior], correlations: Correlations) -> dict[tuple[str, str], float]:
+    """(Parameter, other) → rank correlation, each pair once; what the priors are tied to stands last."""
+    found: dict[tuple[str, str], float] = {}
+    for name, others in correlations.items():
+        for other, rank in others.items():
+            where = f"correlations.{name}.{other}"
+            for one in (name, other):
+                if one not in priors:
+                    raise UsageError(f"{where}: {one!r} is not a parameter.{nearest(one, priors)}")
+                if isinstance(priors[one], Fixed):
+                    raise UsageError(f"{where}: {one!r} is fixed, and moves with nothing. Leave the pair out.")
+            if name == other or (other, name) in found:
+                why = "pairs a parameter with itself" if name == other else "is stated the other way round too"
+                raise UsageError(f"{where}: {why}. State each pair of two parameters once.")
+            if not -1 < rank < 1:
+                raise UsageError(f"{where}: {rank} is not a rank correlation. Give a number between −1 and 1.")
+            found[name, other] = float(rank)
+    for name in (n for n in free_parameters(priors) if priors[n].tied is not None):
+        check_tie(name, priors)
+        tied = priors[name].tied
+        assert tied is not None
+        if (name, tied.to) in found or (tied.to, name) in found:
+            raise UsageError(
+                f"correlations: {name!r} is tied to {tied.to!r} by its prior already. State the pair in one place."
+            )
+        found[name, tied.to] = tied.rank_correlation
+    return found
+
+
+def _factor(pairs: Mapping[tuple[str, str], float]) -> tuple[list[str], np.ndarray]:
+    """Parameters that move together, those that others hang on first, and the Cholesky factor of their scores."""
+    names = list(dict.fromkeys([*(other for _, other in pairs), *(name for name, _ in pairs)]))
+
+    def scores(shrink: float) -> np.ndarray:
+        matrix = np.eye(len(names))
+        for (name, other), rank in pairs.items():
+            i, j = names.index(name), names.index(other)
+            # The correlation of normal scores that gives this correlation of ranks.
+            matrix[i, j] = matrix[j, i] = 2 * np.sin(np.pi * shrink * rank / 6)
+        return matrix
+
+    def possible(shrink: float) -> bool:
+        return bool(np.linalg.eigvalsh(scores(shrink))[0] > 1e-9)
+
+    if names and not possible(1.0):
+        most = next(share for share in np.arange(0.95, -0.01, -0.05) if possible(share))
+        raise UsageError(
+            f"correlations: no parameters can move together as stated for {', '.join(names)}: the correlations "
+            f"contradict each other. Bring them closer to 0; all of them times {most:.2f} would do."
+        )
+    return names, np.linalg.cholesky(scores(1.0)) if names else np.zeros((0, 0))
+
+
 def _moved(
-    q: Float[np.ndarray, "draw"], other: Float[np.ndarray, "draw"], rank_correlation: float
-) -> Float[np.ndarray, "draw"]:
-    """Quantiles that keep their even spread but move with others: a normal copula."""
+    priors: Mapping[str, Prior], columns: Mapping[str, np.ndarray], correlations: Correlations
+) -> dict[str, np.ndarray]:
+    """Quantiles that keep their even spread but move together: a normal copula.
+
+    Summed draw by draw and never as a matrix product, whose last digits depend on how many draws there are.
+    """
+    names, factor = _factor(_pairs(priors, correlations))
+    if not names:
+        return {}
     from scipy.special import ndtr, ndtri
 
-    rho = 2 * np.sin(np.pi * rank_correlation / 6)  # of the normal scores, for this correlation of ranks
-    return np.clip(ndtr(rho * ndtri(other) + np.sqrt(1 - rho**2) * ndtri(q)), 1e-12, 1 - 1e-12)
+    normal = {name: ndtri(columns[name]) for name in names}
+    found = {}
+    for i, name in enumerate(names):
+        if not factor[i, :i].any():
+            continue
+        score = sum(factor[i, j] * normal[names[j]] for j in range(i + 1) if factor[i, j])
+        found[name] = np.clip(ndtr(score), EDGE, 1 - EDGE)
+    return found
 
 
 def median_draw(priors: Mapping[str, Prior]) -> dict[str, float]:

@@ -33,6 +33,7 @@ from detente.model.priors import (
     Triangular,
     Uniform,
     beta_from_moments,
+    check_correlations,
     check_tie,
     prior_from_figure,
     same_unit,
@@ -43,6 +44,7 @@ from detente.record.salvo import SalvoFit, SalvoReport, fit_salvo, is_share, mid
 
 FORMAT = 1
 SALVO_PARTS = ("reliability", "interception")
+STATED = "stated"  # the name of the structure that the file itself describes
 LEAST_CORRELATION = 0.02  # a weaker tie between reliability and interception is left out
 
 
@@ -149,6 +151,32 @@ class Salvo(_Entry):
         return tuple(r.id for r in (self.launched, self.arrived, self.impacts) if r is not None)
 
 
+class Structure(_Entry):
+    """Another way in which the crisis may work, to be compared with the file as it stands.
+
+    Attributes:
+        title: Short name for tables.
+        meaning: What is different, and why it may be so.
+        rules: Rival rules, as in the file; the same ones when left out.
+        precision: λ, or the name of the parameter that holds it; the same when left out.
+        parameters: Names of parameters that no rules but these use.
+        weight: How much it is believed beside the others; the file as it stands weighs 1.
+    """
+
+    title: Text
+    meaning: Text
+    rules: Text | None = None
+    precision: str | Annotated[float, Field(ge=0)] | None = None
+    parameters: tuple[str, ...] = ()
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _differs(self) -> "Structure":
+        if self.rules is None and self.precision is None:
+            raise ValueError("differs in nothing from the file as it stands; give rules or precision")
+        return self
+
+
 class Policy(_Entry):
     """Options that the deciding player commits to.
 
@@ -184,18 +212,54 @@ class OutcomeOfInterest(_Entry):
     headline: bool = False
 
 
+class Reports(_Entry):
+    """What reports say of one move where they disagree, or where its coding is open.
+
+    Attributes:
+        fits: Option → how well it fits the reports, above 0 up to 1 for the best; an option that the reports exclude is
+            left out. An option at 0.5 makes them half as likely as one at 1.
+        source: Who judged, and on what.
+        evidence: Ids of the record.
+    """
+
+    fits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    source: Text
+    evidence: tuple[str, ...] = ()
+
+
 class Observed(_Entry):
     """What was seen to happen, for learning and scoring; never for a forecast made before it.
 
     Attributes:
-        moves: Move name → option.
+        moves: Move name → option: the best reading.
+        known: Move name → the day on which it was known. A move without a day counts as known after the as-of date.
+        reports: Move name → how well its options fit the reports, where that is not certain.
         evidence: Ids of the record.
         note: What is disputed about it.
     """
 
     moves: dict[str, str]
+    known: dict[str, datetime.date] = {}
+    reports: dict[str, Reports] = {}
     evidence: tuple[str, ...] = ()
     note: str = ""
+
+    @model_validator(mode="after")
+    def _about_moves_that_were_seen(self) -> "Observed":
+        for key in ("known", "reports"):
+            for move in getattr(self, key):
+                if move not in self.moves:
+                    raise ValueError(f"{key}.{move} is about a move that moves does not have; add it there first")
+        for move, reports in self.reports.items():
+            if reports.fits.get(self.moves[move]) != max(reports.fits.values()):
+                raise ValueError(f"reports.{move} fits another option better than {self.moves[move]!r}; change moves")
+        return self
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the record that it rests on."""
+        more = (id for reports in self.reports.values() for id in reports.evidence)
+        return tuple(dict.fromkeys([*self.evidence, *more]))
 
 
 class BaseRate(_Entry):
@@ -227,6 +291,8 @@ class ScenarioFile(_Entry):
         courses: Moves that are told apart in the likeliest courses of events; by default all after the first choice.
         salvos: By name: salvos that were fired, for priors that are worked out from them.
         parameters: By name.
+        correlations: Parameter → other parameter → rank correlation, for parameters that move together.
+        structures: By name: rival rules or precisions, each of which is one more way in which the crisis may work.
         policies: By name.
         outcomes: By name.
         base_rates: By name of the outcome they stand beside.
@@ -244,6 +310,8 @@ class ScenarioFile(_Entry):
     courses: tuple[str, ...] = ()
     salvos: dict[str, Salvo] = {}
     parameters: dict[str, Parameter] = {}
+    correlations: dict[str, dict[str, Annotated[float, Field(gt=-1, lt=1)]]] = {}
+    structures: dict[str, Structure] = {}
     policies: dict[str, Policy]
     outcomes: dict[str, OutcomeOfInterest]
     base_rates: dict[str, BaseRate] = {}
@@ -261,6 +329,7 @@ class Scenario:
         crisis: The rules.
         ledger: The record as it stood on the as-of date.
         full_ledger: The whole record.
+        structure_name: Which structure this is: ``stated``, or one of ``[structures.NAME]``.
     """
 
     slug: str
@@ -269,6 +338,7 @@ class Scenario:
     crisis: Crisis
     ledger: Ledger
     full_ledger: Ledger
+    structure_name: str = STATED
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -277,15 +347,30 @@ class Scenario:
 
     @property
     def rule_parameters(self) -> tuple[str, ...]:
-        """Parameters that the rules use: all but the precision."""
-        return tuple(n for n in self.file.parameters if n != self.file.precision)
+        """Parameters that the rules of the file use: all but precisions and what only rival rules use."""
+        structures = self.file.structures.values()
+        others = {
+            self.file.precision,
+            *(s.precision for s in structures),
+            *(n for s in structures for n in s.parameters),
+        }
+        return tuple(n for n in self.file.parameters if n not in others)
 
     @cached_property
     def game(self) -> Game:
         """The compiled game (about 0.2 ms a node, once)."""
         from detente.model.compile import compile
 
-        return compile(self.crisis, parameters=self.rule_parameters)
+        if self.structure_name == STATED or self.file.structures[self.structure_name].rules is None:
+            return compile(self.crisis, parameters=self.rule_parameters)
+        game = compile(self.crisis)  # rival rules may use fewer parameters, but none that has no prior
+        for name in game.parameters:
+            if name not in self.file.parameters:
+                raise ScenarioError(
+                    f"{self.folder / FILE}: structures.{self.structure_name}.rules: the parameter {name!r} has no "
+                    f"[parameters.{name}].{nearest(name, self.file.parameters)}"
+                )
+        return game
 
     def parameter_title(self, name: str) -> str:
         """What a parameter is called in sentences and tables."""
@@ -322,6 +407,41 @@ class Scenario:
             return _fit(report, tuple(r.tolist()), tuple(q.tolist()))
         except UsageError as error:
             raise ScenarioError(f"{self.folder / FILE}: salvos.{name}: {error}") from None
+
+    def structure(self, name: str) -> "Scenario":
+        """The same scenario under another structure.
+
+        Args:
+            name: Of ``[structures.NAME]``, or ``stated`` for the file as it stands.
+
+        Returns:
+            The scenario with rival rules or another precision; everything else is the same.
+
+        Raises:
+            UsageError: If there is no structure of that name; the nearest is offered.
+            ScenarioError: If its rules cannot be used.
+        """
+        if name == STATED:
+            return self
+        if name not in self.file.structures:
+            known = [STATED, *self.file.structures]
+            raise UsageError(f"structure: {name!r} is not a structure of {self.slug!r}.{nearest(name, known)}")
+        entry, path = self.file.structures[name], self.folder / FILE
+        crisis = self.crisis
+        if entry.rules is not None:
+            crisis = _rules(entry.rules, self.folder, path, key=f"structures.{name}.rules")
+            ours, theirs = ([p.name for p in c.players] for c in (self.crisis, crisis))
+            if ours != theirs:
+                raise ScenarioError(
+                    f"{path}: structures.{name}.rules: its players are {theirs}, those of the file {ours}. Give the "
+                    "same players in the same order."
+                )
+        precision = self.file.precision if entry.precision is None else entry.precision
+        file = self.file.model_copy(update={"precision": precision})
+        changed = replace(self, crisis=crisis, file=file, structure_name=name)
+        if entry.rules is None:  # the same tree: written out once for both
+            changed.__dict__["game"] = self.game
+        return changed
 
     def policy(self, name: str) -> Policy:
         """A policy by name.
@@ -570,6 +690,7 @@ def _known_keys(loc: list[str]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "salvos": Salvo,
         "parameters": Parameter,
+        "structures": Structure,
         "policies": Policy,
         "outcomes": OutcomeOfInterest,
         "base_rates": BaseRate,
@@ -578,17 +699,17 @@ def _known_keys(loc: list[str]) -> list[str]:
     return list((ScenarioFile if len(loc) == 1 else sections.get(loc[0], ScenarioFile)).model_fields)
 
 
-def _rules(rules: str, folder: Path, path: Path) -> Crisis:
+def _rules(rules: str, folder: Path, path: Path, *, key: str = "rules") -> Crisis:
     """The crisis named by ``module:function`` or ``file.py:function``."""
     match = re.fullmatch(r"([\w./\\-]+):(\w+)", rules)
     if not match:
-        raise ScenarioError(f"{path}: rules: {rules!r} is not 'module:function' or 'file.py:function'. Correct it.")
+        raise ScenarioError(f"{path}: {key}: {rules!r} is not 'module:function' or 'file.py:function'. Correct it.")
     where, name = match.groups()
     try:
         if where.endswith(".py"):
             file = folder / where
             if not file.is_file():
-                raise ScenarioError(f"{path}: rules: there is no file {str(file)!r}. Put it beside {FILE}.")
+                raise ScenarioError(f"{path}: {key}: there is no file {str(file)!r}. Put it beside {FILE}.")
             spec = importlib.util.spec_from_file_location(
                 f"detente_rules_{folder.resolve().name.replace('-', '_')}", file
             )
@@ -600,11 +721,11 @@ def _rules(rules: str, folder: Path, path: Path) -> Crisis:
     except DetenteError:
         raise
     except Exception as error:  # the user's own code: whatever is wrong with it is the message
-        raise ScenarioError(f"{path}: rules: {where!r} cannot be imported: {type(error).__name__}: {error}.") from error
+        raise ScenarioError(f"{path}: {key}: {where!r} cannot be imported: {type(error).__name__}: {error}.") from error
     crisis = getattr(module, name, None)
     if not isinstance(crisis, Crisis):
         known = [n for n, v in vars(module).items() if isinstance(v, Crisis)]
-        raise ScenarioError(f"{path}: rules: {where!r} has no crisis {name!r}.{nearest(name, known)}")
+        raise ScenarioError(f"{path}: {key}: {where!r} has no crisis {name!r}.{nearest(name, known)}")
     return crisis
 
 
@@ -636,12 +757,37 @@ def _check_references(scenario: Scenario, path: Path) -> None:
             raise ScenarioError(f"{path}: parameters.{error}") from None
         for reference in parameter.evidence:
             _cited(scenario, path, f"parameters.{name}.evidence", reference)
+    try:
+        check_correlations(scenario.priors, file.correlations)
+    except UsageError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+    for name, structure in file.structures.items():
+        if name == STATED:
+            raise ScenarioError(f"{path}: structures.{name}: is the name of the file as it stands. Take another name.")
+        for one in structure.parameters:
+            if one not in file.parameters:
+                raise ScenarioError(
+                    f"{path}: structures.{name}.parameters: {one!r} is not a parameter.{nearest(one, file.parameters)}"
+                )
+        precision = structure.precision
+        if isinstance(precision, str) and precision not in file.parameters:
+            raise ScenarioError(
+                f"{path}: structures.{name}.precision: {precision!r} is not a parameter."
+                f"{nearest(precision, file.parameters)}"
+            )
+        if isinstance(precision, str) and file.parameters[precision].prior.support[0] < 0:
+            raise ScenarioError(
+                f"{path}: structures.{name}.precision: {precision!r} reaches below 0, but a precision is at least 0. "
+                "Narrow its prior."
+            )
     for name, outcome in file.outcomes.items():
         for role in outcome.minds:
             if role not in roles:
                 raise ScenarioError(f"{path}: outcomes.{name}.minds: {role!r} is not a player.{nearest(role, roles)}")
-    for reference in file.observed.evidence if file.observed is not None else ():
-        _cited(scenario, path, "observed.evidence", reference, before_as_of=False)
+    if file.observed is not None:
+        for reference in file.observed.ids:
+            key = "observed.evidence" if reference in file.observed.evidence else "observed.reports"
+            _cited(scenario, path, key, reference, before_as_of=False)
 
 
 def _cited(scenario: Scenario, path: Path, key: str, reference: str, *, before_as_of: bool = True) -> None:
@@ -688,6 +834,9 @@ def check_against_game(scenario: Scenario, game: Game) -> None:
         check(f"policies.{name}.commit", policy.commit, {m: o for m, o in offered.items() if m in choices})
     if scenario.file.observed is not None:
         check("observed.moves", scenario.file.observed.moves, offered)
+        for move, reports in scenario.file.observed.reports.items():
+            for option in reports.fits:
+                check("observed.reports", {move: option}, offered)
     for move in scenario.file.courses:
         if move not in offered:
             raise ScenarioError(f"{path}: courses: the rules have no move {move!r}.{nearest(move, offered)}")

@@ -1,6 +1,5 @@
 """What a brief says: every number and sentence of it, before anything is drawn."""
 
-import hashlib
 import platform
 import sys
 from collections.abc import Mapping
@@ -8,15 +7,14 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
-from detente.axes import Game
+from detente.decide.analysis import LEAST_DRAWS, Decision, decide, enough_draws
 from detente.decide.ensemble import Ensemble
 from detente.decide.influence import MARGIN, Influences, influences
+from detente.decide.manifest import game_hash, scenario_hash
 from detente.decide.options import Cell, Path, likeliest_paths, options_table, summarise
 from detente.errors import UsageError
 from detente.model.priors import Fixed, median_draw
-from detente.model.scenario import FILE, Scenario
+from detente.model.scenario import Scenario
 from detente.record import Correction, EvidenceRow, corrections, why
 from detente.report.words import percent, percent_range, phrase
 
@@ -45,6 +43,7 @@ class Brief:
         corrections: Claims of the record that are wrong or distorted, with what is used instead.
         convergence: Status → number of draws.
         manifest: What the numbers were computed from and with.
+        decision: Robustness, failures, what to find out and to watch; None where there are too few worlds or policies.
     """
 
     scenario: Scenario
@@ -61,6 +60,7 @@ class Brief:
     corrections: tuple[Correction, ...]
     convergence: Mapping[str, int]
     manifest: Mapping[str, Any]
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,20 @@ def make_brief(scenario: Scenario, ensemble: Ensemble) -> Brief:
         corrections=tuple(corrections(scenario.ledger)),
         convergence=ensemble.status_counts(),
         manifest=manifest(scenario, ensemble),
+        decision=decide(scenario, ensemble, gradient_worlds=0) if enough_draws(ensemble) else None,
     )
+
+
+def no_decision_text(brief: Brief) -> str:
+    """Why a brief does not say which policy is robust and when it fails.
+
+    Args:
+        brief: A brief without a decision.
+    """
+    usable = int(brief.ensemble.usable.sum())
+    if len(brief.ensemble.policies) < 2:
+        return "One policy alone leaves nothing to choose: compare at least two."
+    return f"{usable:,} worlds are too few to say which policy is robust: ask for at least {LEAST_DRAWS}."
 
 
 def _bottom_line(
@@ -294,37 +307,13 @@ def manifest(scenario: Scenario, ensemble: Ensemble) -> dict[str, Any]:
     }
 
 
-def scenario_hash(scenario: Scenario) -> str:
-    """SHA-256 over the scenario's file and record, by name and content."""
-    digest = hashlib.sha256()
-    folder = scenario.folder
-    files = [folder / FILE, *sorted((folder / "record").glob("*.jsonl")), *sorted(folder.glob("*.py"))]
-    for path in files:
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def game_hash(game: Game) -> str:
-    """SHA-256 over the arrays, labels and polynomials of a game."""
-    digest = hashlib.sha256()
-    for array in (game.kind, game.parent, game.option, game.infoset, game.chance):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for rows in (game.payoff, game.probability):
-        matrix = rows.matrix.tocsr() if hasattr(rows.matrix, "tocsr") else rows.matrix
-        parts = (matrix.data, matrix.indices, matrix.indptr) if hasattr(matrix, "indptr") else (matrix,)
-        for part in parts:
-            digest.update(np.ascontiguousarray(part).tobytes())
-    digest.update(repr((game.players, game.infosets, game.chances, game.basis)).encode())
-    return digest.hexdigest()
-
-
 # -- prior predictive check ----------------------------------------------------------------------
 @dataclass(frozen=True)
 class PriorCheck:
     """Whether anything is certain or impossible before anything is observed.
 
     Attributes:
-        options: Label outcome → label → probability in the median world.
+        options: Label outcome (or, in a crisis without any, move) → label → probability in the median world.
         problems: What is out of bounds, in words.
     """
 
@@ -335,24 +324,31 @@ class PriorCheck:
 def prior_predictive_check(scenario: Scenario) -> PriorCheck:
     """Probabilities of the recorded labels in the median world, each of which should lie between 2 and 70 %.
 
+    A crisis that records no labels is judged by what its players choose, where only the lower bound counts: a move may
+    have two options.
+
     Args:
         scenario: The scenario; its median world is solved without any policy.
     """
     from detente.solve.api import solve
 
     solution = solve(scenario.game, median_draw(scenario.priors), precision=scenario.file.precision, throw=True)
-    options, problems = {}, []
-    for name, outcome in scenario.game.outcomes.items():
-        if outcome.rows is not None:
-            continue
-        shares = solution.outcome(name)
-        assert isinstance(shares, dict)
-        options[name] = {label: float(value[0]) for label, value in shares.items()}
-        for label, share in options[name].items():
-            if not LEAST_OPTION <= share <= MOST_OPTION:
-                problems.append(
-                    f"{name} = {label}: {percent(share)} in the median world, outside "
-                    f"{percent_range(LEAST_OPTION, MOST_OPTION)}; "
-                    "the priors decide it before anything is observed"
-                )
+    game = scenario.game
+    shares = {name: solution.outcome(name) for name, outcome in game.outcomes.items() if outcome.rows is None}
+    most = MOST_OPTION
+    if not shares:
+        shares = {move: solution.choice(move) for move in dict.fromkeys(infoset.move for infoset in game.infosets)}
+        most = 1 - LEAST_OPTION
+    options = {
+        name: {label: float(value[0]) for label, value in by_label.items()}
+        for name, by_label in shares.items()
+        if isinstance(by_label, dict)
+    }
+    problems = [
+        f"{name} = {label}: {percent(share)} in the median world, outside {percent_range(LEAST_OPTION, most)}; the "
+        "priors decide it before anything is observed"
+        for name, by_label in options.items()
+        for label, share in by_label.items()
+        if not LEAST_OPTION <= share <= most
+    ]
     return PriorCheck(options, tuple(problems))

@@ -16,7 +16,8 @@ from detente.decide.options import Cell, Path
 from detente.model.draw import draw_tree
 from detente.model.files import check_writable, write_text
 from detente.report import charts
-from detente.report.brief import Brief
+from detente.report.brief import Brief, no_decision_text
+from detente.report.decide import decision_context
 from detente.report.terminal import (
     BETTER_MARKS,
     basis_text,
@@ -115,6 +116,8 @@ def _context(brief: Brief, generated: str) -> dict[str, Any]:
         "choices": [_choice(brief, name) for name in brief.choices],
         "courses": [_courses(brief, policy) for policy in shown_policies(brief)],
         "tree": _svg(_tree(brief)),
+        "decision": None if brief.decision is None else decision_context(brief.decision),
+        "no_decision": no_decision_text(brief) if brief.decision is None else "",
         "influence": _influence(brief),
         "evidence": [_evidence(brief, name) for name in brief.evidence],
         "timeline": _timeline(brief),

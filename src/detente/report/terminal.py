@@ -13,7 +13,8 @@ from rich.text import Text
 
 from detente.decide.options import Cell, Path
 from detente.model.priors import prior_in_words
-from detente.report.brief import Brief
+from detente.report.brief import Brief, no_decision_text
+from detente.report.decide import decision_json, summary
 from detente.report.words import percent, percent_range
 
 NUM_INFLUENCES = 6
@@ -155,6 +156,7 @@ def print_brief(brief: Brief, console: Console, html_path: FilePath | str | None
     console.print()
     _print_paths(brief, console)
     _print_influences(brief, console)
+    _print_decision(brief, console)
     console.print(_convergence(brief))
     if html_path is not None:
         # One line, however long: a path that is broken in the middle cannot be copied.
@@ -231,6 +233,22 @@ def _print_influences(brief: Brief, console: Console) -> None:
     console.print(
         Text(f"{note} Together they explain {percent(found.explained)} of the variance of ranks.", style="dim")
     )
+    console.print()
+
+
+def _print_decision(brief: Brief, console: Console) -> None:
+    """The answer of ``detente decide`` in a few sentences, or why there is none."""
+    console.print(Text("Which policy stands up best", style="bold"))
+    if brief.decision is None:
+        console.print(Text(f"  {no_decision_text(brief)}", style="dim"))
+    else:
+        table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for sentence in summary(brief.decision):
+            table.add_row(Text(" ·"), Text(sentence))
+        console.print(table)
+        console.print(Text(f"More: detente decide {brief.scenario.slug}", style="dim"))
     console.print()
 
 
@@ -318,6 +336,7 @@ def brief_json(brief: Brief) -> dict[str, Any]:
             }
             for found in brief.corrections
         ],
+        "decision": None if brief.decision is None else decision_json(brief.decision),
         "convergence": dict(brief.convergence),
         "manifest": dict(brief.manifest),
     }
