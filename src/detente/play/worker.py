@@ -1,0 +1,158 @@
+"""A process beside the server that solves games: what bots play and what the review says is worked out here.
+
+It reads one JSON object a line and answers each with one. When the server ends, however it ends, its input ends and so
+does it.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detente.errors import DetenteError
+from detente.play.events import Event, event_from_json, event_json
+
+LONGEST_LINE = 256 * 1024 * 1024
+COMMAND = (sys.executable, "-m", "detente.play.worker")
+
+
+class Worker:
+    """The server's end: asks the process, one question at a time, and starts it again if it died.
+
+    Args:
+        command: What is started.
+    """
+
+    def __init__(self, command: Sequence[str] = COMMAND):
+        self._command = tuple(command)
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, kind: str, events: Sequence[Event], *, at: float) -> Any:
+        """The answer to one question about an exercise.
+
+        Args:
+            kind: ``bot``, ``prepare`` or ``review``.
+            events: The exercise's log.
+            at: The time to put into the answer.
+
+        Raises:
+            DetenteError: If it cannot be answered; the message says why.
+        """
+        question = json.dumps({"kind": kind, "at": at, "events": [event_json(event) for event in events]})
+        async with self._turn:
+            process = await self._started()
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                process.stdin.write(question.encode() + b"\n")
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+            except (ConnectionError, asyncio.CancelledError):
+                await self._drop()
+                raise
+            if not line:
+                await self._drop()
+                raise DetenteError("worker: the process that solves games has ended. It is started again when asked.")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise DetenteError(answer["error"])
+        return answer["answer"]
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            pipe = asyncio.subprocess.PIPE
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE
+            )
+        return self._process
+
+    async def _drop(self) -> None:
+        """Let the process go: an answer to an old question must not be taken for one to the next."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    async def close(self) -> None:
+        """End the process."""
+        await self._drop()
+
+
+def answer(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What the process answers to one question: ``answer``, or ``error`` with a message for a person.
+
+    Example:
+        >>> answer({"kind": "bot", "at": 0.0, "events": []})
+        {'error': "worker: the log has no events. Begin it with one 'create'."}
+    """
+    from detente.play.session import replay
+    from detente.play.stage import load_stage
+
+    try:
+        events = [event_from_json(data) for data in question["events"]]
+        if not events:
+            raise DetenteError("worker: the log has no events. Begin it with one 'create'.")
+        created: Any = events[0]
+        state = replay(load_stage(created.game), events)
+        return {"answer": _ANSWERS[question["kind"]](state, question["at"])}
+    except DetenteError as error:
+        return {"error": str(error)}
+    except Exception as error:  # the process must live on, and the facilitator must hear of it
+        return {"error": f"worker: {type(error).__name__}: {error}. This is a fault of the program: please report it."}
+
+
+def _bot(state: Any, at: float) -> Any:
+    from detente.play.bots import bot_move
+
+    moved = bot_move(state, at=at, ask_fn=_ask_fn())
+    return None if moved is None else event_json(moved)
+
+
+def _ask_fn() -> Any:
+    url = os.environ.get("DETENTE_LLM_URL", "").strip()
+    if not url:
+        return None
+    from detente.play.model_seat import ask_with
+    from detente.record.reading.llm import Endpoint
+
+    return ask_with(
+        Endpoint(url, os.environ.get("DETENTE_LLM_MODEL", "default"), os.environ.get("DETENTE_LLM_KEY", ""))
+    )
+
+
+def _prepare(state: Any, at: float) -> Any:
+    from detente.play.bots import prepare
+
+    bots = {seat.player: seat.bot for seat in state.seats.values() if seat.bot}
+    prepare(state.stage, bots, values=state.values, precision=state.created.precision)
+    return None
+
+
+def _review(state: Any, at: float) -> Any:
+    import datetime
+
+    from detente.play.review import review
+    from detente.play.review_page import review_html
+
+    made_at = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return review_html(review(state), generated=made_at)
+
+
+_ANSWERS = {"bot": _bot, "prepare": _prepare, "review": _review}
+
+
+def main() -> None:
+    """Answer questions until the input ends."""
+    if hasattr(os, "nice"):
+        os.nice(10)  # people who wait for a page come before bots
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed elsewhere must not mix with answers
+    for line in sys.stdin:
+        out.write(json.dumps(answer(json.loads(line)), ensure_ascii=False) + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()
