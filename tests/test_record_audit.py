@@ -326,6 +326,12 @@ def test_every_kind_of_finding_has_a_test():
 # --- words and numbers ---
 
 
+def test_events_that_cause_each_other_in_a_circle_are_found(tmp_path):
+    events = [event("E2410-01", caused_by=["E2410-02"]), event("E2410-02", caused_by=["E2410-01"]), event("E2410-03")]
+    found = [f for f in problems(write(tmp_path, events=events)) if "its own cause" in f.what]
+    assert [f.id for f in found] == ["E2410-01", "E2410-02"]
+
+
 def test_numbers_are_read_in_figures_and_words_and_dates_are_none():
     assert numbers_in("Between 9 and 13 April 2024 the F-35s, S-300 and G7 saw twelve of 1,466; the two left.") == (
         1466,

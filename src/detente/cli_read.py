@@ -1,13 +1,13 @@
 """The command that reads reports: files in, draft claims out; everything heavy is imported when it runs."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_common import Json, print_json, progress
 from detente.errors import ScenarioError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read(
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="Of the files, if it is not UTF-8.")] = None,
     max_mb: Annotated[float, typer.Option(min=0.001, help="Files larger than this are not read.")] = 10.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Read reports, and propose their claims as drafts that show the words that made them."""
     from detente.record.reading.batch import Settings, read_batch
@@ -77,13 +77,13 @@ def read(
         model_fn=_model(known),
     )
     library = _held(held or [], max_bytes)
-    with _progress(len(inputs), quiet=as_json) as progress_fn:
+    with progress("Reading reports", len(inputs), quiet=as_json or len(inputs) < 2, unit="reports") as progress_fn:
         batch = read_batch(inputs, settings, held=library, progress_fn=progress_fn)
     batch = _with_missing(batch, missing)
     comparison = _compare(batch, hand) if compare else None
     _ask_for_a_pair(comparison, compare)
     if as_json:
-        print(json.dumps(_as_json(batch, comparison), ensure_ascii=False, allow_nan=False))
+        print_json(_as_json(batch, comparison))
     else:
         _print(batch, comparison, brief=review or draft is not None)
     if review and out is not None:
@@ -235,27 +235,6 @@ def _with_missing(batch: "Batch", missing: Sequence[str]) -> "Batch":
     from detente.record.reading.batch import Failure
 
     return replace(batch, failures=(*batch.failures, *(Failure(m.split(":")[0], m) for m in missing)))
-
-
-def _progress(total: int, *, quiet: bool) -> Any:
-    """A progress bar on stderr, where someone looks on."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    @contextmanager
-    def bar() -> Iterator[Callable[[int], None]]:
-        console = Console(stderr=True)
-        if quiet or not console.is_terminal or total < 2:
-            yield lambda done: None
-            return
-        columns = (TextColumn("Reading reports"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("read", total=total)
-            yield lambda done: progress.update(task, completed=done)
-
-    return bar()
 
 
 # -- what comes out --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_common import EXIT_PROBLEMS, Json, print_json
 from detente.errors import ScenarioError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from detente.record import Ledger
     from detente.record.audit import Text
     from detente.report.record import Answer
-
-EXIT_PROBLEMS = 1
 
 record_app = typer.Typer(
     name="record",
@@ -32,7 +31,6 @@ record_app = typer.Typer(
 ScenarioName = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario's name, its folder, or the folder of a record.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Only what had been reported by that day (YYYY-MM-DD).")
 ]
@@ -56,7 +54,7 @@ def why(
     else:
         answer = _entry_answer(_ledger(folder), name)
     if as_json:
-        _print_json(plain(answer))
+        print_json(plain(answer))
     else:
         print_why(answer, _console())
 
@@ -149,7 +147,7 @@ def check(
             "problems": [plain(f) for f in findings if not f.known],
             "known": [plain(f) for f in findings if f.known],
         }
-        _print_json(result)
+        print_json(result)
     else:
         heading = f"{len(ledger.claims)} claims from {len(ledger.sources)} sources, {len(quotes)} quotations"
         unseen = sum(q.source not in texts for q in quotes)
@@ -241,7 +239,7 @@ def timeline(
     if chart is not None:
         _write_chart(chart, events, folder)
     if as_json:
-        _print_json({"scenario": scenario, "as_of": as_of, "events": plain(events)})
+        print_json({"scenario": scenario, "as_of": as_of, "events": plain(events)})
         return
     print_timeline(events, _console(), heading=f"{len(events)} events{day}: private ◂ │ ▸ public, by severity")
     if chart is not None:
@@ -284,7 +282,7 @@ def changed(
 
     changes = changes_between(_ledger(_folder(scenario)), start, end)
     if as_json:
-        _print_json({"scenario": scenario, "from": start, "to": end, "changes": plain(changes)})
+        print_json({"scenario": scenario, "from": start, "to": end, "changes": plain(changes)})
         return
     print_changes(changes, _console(), heading=f"What changed from the end of {start} to the end of {end}")
 
@@ -311,7 +309,7 @@ def contested(
     ]
     if as_json:
         result = {"scenario": scenario, "as_of": as_of, "numbers": plain(items)}
-        _print_json(result | {"disputes": [{"event": event, "what": what} for event, what in disputes]})
+        print_json(result | {"disputes": [{"event": event, "what": what} for event, what in disputes]})
         return
     if about and not items and not disputes:
         print(f"Nothing disputed on record holds {about!r}. Leave it out to see all that is disputed.")
@@ -329,7 +327,7 @@ def scales(scenario: ScenarioName, as_json: Json = False) -> None:
     rows, choices = scale_rows(_ledger(_folder(scenario))), target_rows()
     if as_json:
         scale_words = {name: {"title": title, "source": source} for name, (title, source) in SCALES.items()}
-        _print_json({"scenario": scenario, "scales": scale_words, "acts": plain(rows), "targets": plain(choices)})
+        print_json({"scenario": scenario, "scales": scale_words, "acts": plain(rows), "targets": plain(choices)})
         return
     print_scales(rows, choices, _console())
 
@@ -351,7 +349,7 @@ def show(
     fields = find(ledger, match).model_dump(mode="json")
     rows = evidence(ledger, [match])
     if as_json:
-        _print_json({"kind": rows[0].kind, "entry": fields, "behind": plain(rows[1:])})
+        print_json({"kind": rows[0].kind, "entry": fields, "behind": plain(rows[1:])})
         return
     print_entry(match, fields, rows, _console())
 
@@ -372,7 +370,7 @@ def search(
     asked = " ".join(words)
     hits = hits_for(store, asked, limit=limit)
     if as_json:
-        _print_json({"scenario": scenario, "words": asked, "hits": plain(hits)})
+        print_json({"scenario": scenario, "words": asked, "hits": plain(hits)})
         return
     print_hits(hits, _console(), words=asked, limit=limit)
 
@@ -391,7 +389,7 @@ def sqlite(
     tables = [name for name in tables if not name.startswith("words_")]
     store.close()
     if as_json:
-        _print_json({"sqlite": str(output), "tables": tables})
+        print_json({"sqlite": str(output), "tables": tables})
     else:
         print(f"wrote {output} (tables: {', '.join(tables)})")
 
@@ -439,9 +437,3 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, markup=False)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))

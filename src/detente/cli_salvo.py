@@ -1,11 +1,11 @@
 """`detente record salvo`: what the counts of a salvo say, what they leave open, and what they made one expect."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_common import Json, print_json
 from detente.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def salvo(
         str | None,
         typer.Option(metavar="OTHER", help="Another scenario: what this one's salvo made one expect of that one's."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reliability and interception from what was reported launched, arrived and hit, and what is left open."""
     from detente.model.scenario import load_scenario
@@ -39,7 +39,7 @@ def salvo(
         }
         if other is not None:
             result["predictions"] = [_prediction_json(loaded, name, other, later) for name, later in pairs]
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+        print_json(result)
         return
     for name in loaded.file.salvos:
         print("\n".join(_salvo_lines(loaded, name)))

@@ -467,6 +467,7 @@ def _dates(ledger: Ledger) -> Iterable[Finding]:
         yield from _claim_dates(claim, ledger)
     for event in ledger.events.values():
         yield from _event_dates(event, ledger)
+        yield from _causes_in_a_circle(event, ledger)
 
 
 def _source_dates(source: Source, ledger: Ledger) -> Iterable[Finding]:
@@ -504,6 +505,25 @@ def _claim_dates(claim: Claim, ledger: Ledger) -> Iterable[Finding]:
     last = [s.published_end for id in claim.sources if (s := ledger.sources.get(id)) and s.published_end]
     if happened and last and len(last) == len(claim.sources) and max(last) < happened.start:
         yield _late("dates", claim.id, "happened", happened.start, "the last of its sources", max(last))
+
+
+def _causes_in_a_circle(event: Event, ledger: Ledger) -> Iterable[Finding]:
+    """An event that is among its own causes, directly or through others."""
+    seen: set[str] = set()
+    waiting = list(event.caused_by)
+    while waiting:
+        id = waiting.pop()
+        if id == event.id:
+            yield Finding(
+                "dates",
+                event.id,
+                f"caused_by leads from {event.id} back to {event.id}: nothing is its own cause",
+                "Take the wrong id out of caused_by.",
+            )
+            return
+        if id not in seen and id in ledger.events:
+            seen.add(id)
+            waiting += ledger.events[id].caused_by
 
 
 def _event_dates(event: Event, ledger: Ledger) -> Iterable[Finding]:

@@ -14,7 +14,8 @@ from detente.record.reading.drafts import Draft, Origin, Reported, claim_prefix,
 from detente.record.reading.duplicates import Held, Likeness, find_likeness, hold
 from detente.record.reading.events import Assignment, Marks, Relation, assign, marks, relate
 from detente.record.reading.llm import Proposal
-from detente.record.reading.propose import cut, propose
+from detente.record.reading.page import cut
+from detente.record.reading.propose import propose
 
 # A report without a date is taken to have come out within so many days of the last day that it names.
 DAYS_TO_PUBLICATION = 6

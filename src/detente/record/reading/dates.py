@@ -3,9 +3,10 @@
 import calendar
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+from detente.record.reading.words import lowered
 
 MONTHS = {
     name: number
@@ -33,9 +34,7 @@ COUNTS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "a couple of": 2,
 }  # fmt: skip
-FUTURE = re.compile(
-    r"\b(?:will|shall|scheduled|due to|set to|expected to|plans? to|planned for|would)\b", re.IGNORECASE
-)
+FUTURE = re.compile(r"\b(?:will|shall|scheduled|due to|set to|expected to|plans? to|planned for|would)\b")
 # How far ahead of its publication a report may mean a day that it names without a year.
 DAYS_AHEAD = 60
 
@@ -48,8 +47,7 @@ _UNIT = r"(?:hour|day|week|month|year)s?"
 _PART = r"(?:early|late|mid|the beginning of|the end of)"
 
 
-@dataclass(frozen=True)
-class DateMention:
+class DateMention(NamedTuple):
     """A date in words: where it stands, the days that it means (if they are known), and how exactly.
 
     ``problem`` says what is wrong with a day that does not exist; ``basis`` says how it was resolved.
@@ -88,32 +86,43 @@ def _compile() -> list[tuple[str, re.Pattern[str]]]:
         ("ago", rf"(?P<n>{_COUNT})\s+(?P<u>{_UNIT})\s+(?P<way>ago|earlier|before|later|afterwards)"),
         ("near", r"the\s+day\s+before\s+yesterday|yesterday|today|tonight|tomorrow|last\s+night|overnight|the\s+(?:day|night)\s+before|the\s+(?:following|next)\s+day|a\s+day\s+(?:earlier|later|after|before)"),  # noqa: E501
         ("span", r"(?:the\s+)?(?P<which>last|previous|past|this|next|following|coming)\s+(?P<u>week|month|year)"),
-        ("year", rf"(?<=\b[Ii]n )(?P<y>{_YEAR})|(?<=\b[Ss]ince )(?P<y2>{_YEAR})"),
+        ("year", rf"(?<=\bin )(?P<y>{_YEAR})|(?<=\bsince )(?P<y2>{_YEAR})"),
     ]  # fmt: skip
-    case = {"day": re.NOFLAG, "month": re.NOFLAG, "iso": re.NOFLAG}
-    return [(kind, re.compile(rf"(?<![\w-])(?:{form})(?!\w)", case.get(kind, re.IGNORECASE))) for kind, form in forms]
+    # "may" and "march" are months with a capital only; every other form is looked for in small letters.
+    return [
+        (
+            kind,
+            re.compile(
+                rf"(?<![\w-])(?:{form if kind in _WITH_CASE else form.replace(_WEEKDAY, _WEEKDAY.lower())})(?!\w)"
+            ),
+        )
+        for kind, form in forms
+    ]
 
 
+_WITH_CASE = frozenset(("day", "month"))
 _FORMS = _compile()
-# Words of which a form needs one; looking for them first is quicker.
+_MONTH_NAME = re.compile("|".join(name for name in MONTHS if len(name) == 3))
+_MONTH_STEMS = tuple(name for name in MONTHS if len(name) == 3)
+# What a form cannot do without. To look for these first is many times as quick as to look for the form.
 _NEEDS = {
+    "past": ("the past", "the last"),
+    "iso": ("-",),
+    "day": _MONTH_STEMS,
+    "month": _MONTH_STEMS,
     "weekend": ("weekend",),
     "night": ("night", "evening"),
     "weekday": ("day",),
     "ago": ("ago", "earlier", "before", "later", "afterwards"),
     "near": ("yesterday", "today", "tonight", "tomorrow", "overnight", "last night", " day", "the night"),
     "span": ("week", "month", "year"),
-    "past": ("the past", "the last"),
+    "year": ("in 1", "in 2", "since 1", "since 2"),
 }
-# One quick look that tells whether a text can hold a date at all.
-_ANY = re.compile(
-    rf"\d{{4}}|{_MONTH}|week|{_WEEKDAY}|yesterday|today|tonight|tomorrow|night|\bago\b|earlier|later|"
-    rf"\bdays?\b|hours|month|year",
-    re.IGNORECASE,
-)
 
 
-def find_dates(text: str, anchor: date | None = None, start: int = 0, end: int | None = None) -> list[DateMention]:
+def find_dates(
+    text: str, anchor: date | None = None, start: int = 0, end: int | None = None, *, small: str | None = None
+) -> list[DateMention]:
     """Find the dates in a text, and say which days they mean if it was published on a known day.
 
     Args:
@@ -121,6 +130,7 @@ def find_dates(text: str, anchor: date | None = None, start: int = 0, end: int |
         anchor: The day of publication. Without it, words such as "Sunday" stay unresolved.
         start: Where to begin.
         end: Where to stop.
+        small: The text in small letters (:func:`lowered`), if it has been made already.
 
     Returns:
         The dates in the order of the text. A day that does not exist is among them, with its problem.
@@ -134,31 +144,43 @@ def find_dates(text: str, anchor: date | None = None, start: int = 0, end: int |
         "'31 April' is not a day in the calendar: April has 30 days"
     """
     stop = len(text) if end is None else end
-    if not _ANY.search(text, start, stop):
-        return []
-    matches: list[tuple[int, int, str, re.Match[str]]] = []
-    small = text[start:stop].lower()
-    for kind, form in _FORMS:
-        if kind in _NEEDS and not any(word in small for word in _NEEDS[kind]):
-            continue
-        for m in form.finditer(text, start, stop):
-            if not any(m.start() < e and s < m.end() for s, e, _, _ in matches):
-                matches.append((m.start(), m.end(), kind, m))
+    small = lowered(text) if small is None else small
     found: list[DateMention] = []
-    for s, e, kind, m in sorted(matches, key=lambda found: found[:2]):
-        lead = len(m.group()) - len(m.group().lstrip())
-        shown = re.sub(r"\s+", " ", m.group().strip())
-        base = DateMention(shown, s + lead, e, kind)
+    for m, kind in _matches(text, small, start, stop):
+        s, e = m.span()
+        printed = text[s:e]
+        lead = len(printed) - len(printed.lstrip())
+        base = DateMention(" ".join(printed.split()), s + lead, e, kind)
         near = next((d for d in reversed(found) if d.resolved and "\n\n" not in text[d.end : s]), None)
-        context = text[max(start, s - 80) : s]
-        found.append(_resolve(base, m, anchor, near, ahead=bool(FUTURE.search(context))))
+        ahead = FUTURE.search(small, max(start, s - 80), s) is not None
+        parts = {name: None if word is None else text[slice(*m.span(name))] for name, word in m.groupdict().items()}
+        found.append(_resolve(base, parts, anchor, near, ahead=ahead))
     return found
 
 
+def _matches(text: str, small: str, start: int, stop: int) -> list[tuple[re.Match[str], str]]:
+    """The places of dates in order, each with its form; where two overlap, the form that is listed first counts."""
+    inside = small[start:stop]
+    needed = {kind for kind, words in _NEEDS.items() if any(word in inside for word in words)}
+    matches: list[tuple[re.Match[str], str]] = []
+    for kind, form in _FORMS:
+        if kind not in needed or (kind == "month" and _all_taken(inside, start, matches)):
+            continue
+        for m in form.finditer(text if kind in _WITH_CASE else small, start, stop):
+            if not any(m.start() < other.end() and other.start() < m.end() for other, _ in matches):
+                matches.append((m, kind))
+    return sorted(matches, key=lambda match: match[0].span())
+
+
+def _all_taken(inside: str, start: int, matches: list[tuple[re.Match[str], str]]) -> bool:
+    """Whether every name of a month belongs to a day that was found: then no month stands alone."""
+    months = sum(1 for _ in _MONTH_NAME.finditer(inside))
+    return months == sum(kind == "day" for _, kind in matches)
+
+
 def _resolve(
-    base: DateMention, m: re.Match[str], anchor: date | None, near: DateMention | None, *, ahead: bool
+    base: DateMention, parts: dict[str, Any], anchor: date | None, near: DateMention | None, *, ahead: bool
 ) -> DateMention:
-    parts = m.groupdict()
     if base.kind in ("iso", "day"):
         return _calendar_day(base, parts, anchor)
     if base.kind == "month":

@@ -6,10 +6,12 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from detente.errors import UsageError
 from detente.record.reading.boilerplate import Dropped, filter_text
+from detente.record.reading.sentences import Span, split_sentences
 
 MAX_BYTES = 10_000_000
 MIN_LETTERS = 15
@@ -59,6 +61,11 @@ class Document:
         return "\n".join(" ".join(self.text[a:b].split()) for a, b in self.paragraphs)
 
     @cached_property
+    def sentences(self) -> tuple[tuple[Span, ...], ...]:
+        """The places of the sentences, by paragraph."""
+        return tuple(tuple(split_sentences(self.text, a, b)) for a, b in self.paragraphs)
+
+    @cached_property
     def fingerprint(self) -> str:
         """The same for two documents with the same words, whatever their punctuation and line breaks."""
         words = re.findall(r"\w+", unicodedata.normalize("NFKC", self.body).casefold())
@@ -96,7 +103,7 @@ def read_document(
     is_html = bool(_HTML.search(data[:4000]))
     text = _decode(name, data, encoding, declared=_CHARSET.search(data[:4000]) if is_html else None)
     document = _from_html(name, text) if is_html else _from_text(name, text)
-    if sum(c.isalpha() for c in document.body[:2000]) < MIN_LETTERS:
+    if sum(1 for _ in islice(filter(str.isalpha, document.body[:2000]), MIN_LETTERS)) < MIN_LETTERS:
         raise UsageError(_no_report(name, text, is_html))
     if _MOJIBAKE.search(document.body):
         m = _MOJIBAKE.search(document.text)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from detente.record.reading.dates import DateMention
 from detente.record.reading.documents import Document
@@ -14,8 +14,7 @@ NOT_NAMED = "not named"
 OWN_WORDS = "The statement has the report's wording: put it into your own words."
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A word of the text that made a part of a draft: which part, and where it stands."""
 
     role: str
@@ -24,8 +23,7 @@ class Word:
     end: int
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """One claim as proposed: a place in the text, what was read from it, and from which words."""
 
     id: str
@@ -283,10 +281,8 @@ def numbered(drafts: Sequence[Draft], prefix: str) -> list[Draft]:
         >>> [d.id for d in numbered([draft], "A")]
         ['A-01']
     """
-    from dataclasses import replace
-
     ordered = sorted(drafts, key=lambda d: (d.start, d.end, d.made_by))
-    return [replace(d, id=f"{prefix}-{n:02d}") for n, d in enumerate(ordered, start=1)]
+    return [d._replace(id=f"{prefix}-{n:02d}") for n, d in enumerate(ordered, start=1)]
 
 
 def origin_ids(claims: Mapping[str, Any]) -> set[str]:

@@ -1,21 +1,27 @@
 """Copies and paraphrases: a report that is held already, or that retells another sentence by sentence."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from detente.errors import UsageError
 from detente.record.reading.documents import INSTALL, Document
-from detente.record.reading.sentences import split_sentences
 from detente.record.reading.words import word_set
 
 SHINGLE = 4
 PERMUTATIONS = 128
 COPY = 0.7
+# Bands and rows of the index, for a threshold of 0.5; to work them out takes longer than to read two reports.
+BANDS = (25, 5)
 # Two sentences tell the same if their content words are at least so alike (0 to 100).
 ALIGNED = 62.0
 PARAPHRASE = 0.5
+# Reports that share a smaller part of the words of the shorter one are not aligned.
+CANDIDATE = 0.25
 MIN_SENTENCE_WORDS = 6
 # An index holds at most this many reports to align sentence by sentence; nearest first.
 MAX_ALIGNED = 6
@@ -55,7 +61,9 @@ class Held:
     exact: dict[str, str] = field(default_factory=dict)
     signatures: dict[str, Any] = field(default_factory=dict)
     content: dict[str, tuple[tuple[tuple[int, int], str], ...]] = field(default_factory=dict)
-    words: dict[str, frozenset[str]] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    num_words: list[int] = field(default_factory=list)
+    holders: dict[str, list[int]] = field(default_factory=dict)
     index: Any = None
     latest: tuple[str, Any, Any] | None = None
 
@@ -79,13 +87,19 @@ def signature(document: Document) -> Any:
     Raises:
         UsageError: If datasketch is not installed.
     """
+    made = _no_signature().copy()
+    made.update_batch([s.encode() for s in shingles(document)])
+    return made
+
+
+@cache
+def _no_signature() -> Any:
+    """The signature of nothing, of which every other begins as a copy: its permutations are drawn once."""
     try:
         from datasketch import MinHash
     except ImportError:
         raise UsageError(f"finding copies needs datasketch. Install it: {INSTALL}") from None
-    made = MinHash(num_perm=PERMUTATIONS, seed=1)
-    made.update_batch([s.encode() for s in shingles(document)])
-    return made
+    return MinHash(num_perm=PERMUTATIONS, seed=1)
 
 
 def hold(held: Held, document: Document) -> None:
@@ -103,7 +117,7 @@ def hold(held: Held, document: Document) -> None:
             from datasketch import MinHashLSH
         except ImportError:
             raise UsageError(f"finding copies needs datasketch. Install it: {INSTALL}") from None
-        held.index = MinHashLSH(threshold=COPY - 0.2, num_perm=PERMUTATIONS)
+        held.index = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
     key = document.name
     if key in held.documents:
         return
@@ -112,7 +126,11 @@ def hold(held: Held, document: Document) -> None:
     held.exact.setdefault(document.fingerprint, key)
     held.signatures[key] = made
     held.content[key] = content
-    held.words[key] = _words(content)
+    words = _words(content)
+    for word in words:
+        held.holders.setdefault(word, []).append(len(held.keys))
+    held.keys.append(key)
+    held.num_words.append(len(words))
     held.index.insert(key, made)
 
 
@@ -167,22 +185,22 @@ def content_sentences(document: Document) -> tuple[tuple[tuple[int, int], str], 
         'back blockade line monday ships turned'
     """
     found = []
-    for start, end in document.paragraphs:
-        for s in split_sentences(document.text, start, end):
-            words = [w for w in re.findall(r"\w+", document.text[s.start : s.end].casefold()) if w not in _EMPTY]
-            if len(words) >= MIN_SENTENCE_WORDS:
-                found.append(((s.start, s.end), " ".join(sorted(words))))
+    for s in (s for paragraph in document.sentences for s in paragraph):
+        words = [w for w in re.findall(r"\w+", document.text[s.start : s.end].casefold()) if w not in _EMPTY]
+        if len(words) >= MIN_SENTENCE_WORDS:
+            found.append(((s.start, s.end), " ".join(sorted(words))))
     return tuple(found)
 
 
 def _candidates(held: Held, mine: Sequence[tuple[tuple[int, int], str]]) -> list[str]:
     """The held reports that share the most content words, nearest first."""
     words = _words(mine)
+    counts = Counter(chain.from_iterable(held.holders.get(word, ()) for word in words))
     scored = []
-    for key, theirs in held.words.items():
-        shared = len(words & theirs) / max(1, min(len(words), len(theirs)))
-        if shared >= 0.25:
-            scored.append((shared, key))
+    for place, count in counts.items():
+        shared = count / max(1, min(len(words), held.num_words[place]))
+        if shared >= CANDIDATE:
+            scored.append((shared, held.keys[place]))
     return [key for _, key in sorted(scored, reverse=True)[:MAX_ALIGNED]]
 
 

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from detente.record.ledger import Ledger
 from detente.record.models import Event, Quantity
 from detente.record.reading.actors import Lexicon
 from detente.record.reading.dates import WEEKDAYS, DateMention
 from detente.record.reading.documents import Document
-from detente.record.reading.propose import Page, cut
+from detente.record.reading.page import Page, cut
 from detente.record.reading.quantities import Amount
 from detente.record.reading.words import word_set
 
@@ -48,6 +48,24 @@ class Marks:
     names: frozenset[str]
     actors: frozenset[str]
     published: date | None
+
+    @cached_property
+    def precise(self) -> tuple[DateMention, ...]:
+        """The dates that tell a day, or a week at most."""
+        return tuple(
+            d
+            for d in self.dates
+            if (d.first and d.last and (d.last - d.first).days <= 7) or (d.month is not None and d.day is not None)
+        )
+
+    @cached_property
+    def counted(self) -> Mapping[str, list[Amount]]:
+        """The amounts that have a number, by their units."""
+        found: dict[str, list[Amount]] = {}
+        for a in self.amounts:
+            if a.unit and (a.low or a.high):
+                found.setdefault(a.unit.lower(), []).append(a)
+        return found
 
 
 @dataclass(frozen=True)
@@ -273,6 +291,8 @@ def _day_names(first: date, last: date) -> str:
 
 
 def _by_number(found: Marks, event: Event) -> Match:
+    if not event.quantities:
+        return Match(event.id, 0.0, (), ())
     score, reasons, against = 0.0, [], []
     for amount in found.amounts:
         value = amount.low if amount.low is not None else amount.high
@@ -299,10 +319,21 @@ def _shown(amount: Amount) -> str:
 
 
 def _same_unit(amount: Amount, q: Quantity) -> bool:
-    words = amount.unit.lower().split()
-    kinds = {"ballistic", "cruise"} & set(words)
-    about = f"{q.what} {q.unit}".lower()
-    return words[-1].rstrip("s") in q.unit.lower() and all(k in about for k in kinds)
+    last, kinds = _unit_words(amount.unit)
+    unit, about = _counted_thing(q.what, q.unit)
+    return last in unit and all(k in about for k in kinds)
+
+
+@lru_cache(maxsize=10_000)
+def _unit_words(unit: str) -> tuple[str, tuple[str, ...]]:
+    """The noun of a unit without its plural, and the words that tell its kind."""
+    words = unit.lower().split()
+    return words[-1].rstrip("s"), tuple(w for w in ("ballistic", "cruise") if w in words)
+
+
+@lru_cache(maxsize=100_000)
+def _counted_thing(what: str, unit: str) -> tuple[str, str]:
+    return unit.lower(), f"{what} {unit}".lower()
 
 
 def _fits(amount: Amount, q: Quantity) -> bool:
@@ -364,28 +395,19 @@ def relate(first: Marks, second: Marks, one: Assignment, two: Assignment, ledger
 
 
 def _dates_apart(first: Marks, second: Marks) -> list[str]:
-    a, b = _precise(first), _precise(second)
+    a, b = first.precise, second.precise
     if not a or not b or any(_near(x, y) for x in a for y in b):
         return []
     return [f"date: {_dated(a[0])} against {_dated(b[0])}"]
 
 
 def _dates_together(first: Marks, second: Marks) -> list[str]:
-    theirs = _precise(second)
-    pair = next(((x, y) for x in _precise(first) for y in theirs if _near(x, y)), None)
+    pair = next(((x, y) for x in first.precise for y in second.precise if _near(x, y)), None)
     return [f"date: {_dated(pair[0])} and {_dated(pair[1])}"] if pair else []
 
 
 def _dated(d: DateMention) -> str:
     return f"{d.text!r} ({_days(d.first, d.last)})" if d.first and d.last else repr(d.text)
-
-
-def _precise(found: Marks) -> list[DateMention]:
-    return [
-        d
-        for d in found.dates
-        if (d.first and d.last and (d.last - d.first).days <= 7) or (d.month is not None and d.day is not None)
-    ]
 
 
 def _near(a: DateMention, b: DateMention) -> bool:
@@ -399,21 +421,13 @@ def _near(a: DateMention, b: DateMention) -> bool:
 
 def _numbers_apart(first: Marks, second: Marks) -> list[str]:
     """Exact numbers of the same things, of which none agree."""
-    a, b = _exact(first.amounts), _exact(second.amounts)
+    a, b = first.counted, second.counted
     shared = sorted(set(a) & set(b))
     return [
         f"number: {_shown(a[unit][0])!r} against {_shown(b[unit][0])!r}"
         for unit in shared
         if not any(_compatible(x, y) for x in a[unit] for y in b[unit])
     ]
-
-
-def _exact(amounts: Iterable[Amount]) -> dict[str, list[Amount]]:
-    found: dict[str, list[Amount]] = {}
-    for a in amounts:
-        if a.unit and (a.low or a.high):
-            found.setdefault(a.unit.lower(), []).append(a)
-    return found
 
 
 def _compatible(x: Amount, y: Amount) -> bool:

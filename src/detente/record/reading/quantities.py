@@ -1,9 +1,9 @@
 """Numbers in a report: how many of what, with the words that widen or soften them."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from detente.record.reading.words import NOUN_TOO, verb_forms, word_set
+from detente.record.reading.words import NOUN_TOO, lowered, verb_forms, word_set
 
 WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
@@ -63,14 +63,13 @@ _QUANTITY = re.compile(
     (?:(?P<n>{_NUM})(?:\s*(?:-|–|to|and)\s*[$€£]?(?P<n2>{_NUM}))?(?:[ -]?(?P<scale>{_SCALE})\b)?
       |(?P<w>{_WORD})\b(?:\s+(?P<wscale>hundred|thousand|million|billion)\b)?)
     (?P<pct>\s*(?:%|percent\b|per\ cent\b|percentage\ points?\b))?""",
-    re.IGNORECASE | re.VERBOSE,
+    re.VERBOSE,
 )
-_BETWEEN = re.compile(r"\bbetween\s+$", re.IGNORECASE)
-_VAGUE = re.compile(
-    rf"\b(?P<v>{'|'.join(sorted((re.escape(v) for v in VAGUE), key=len, reverse=True))})(?!\w)", re.IGNORECASE
-)
-_NONE = re.compile(r"\b(?P<w>no|zero|none of the)\s+(?=[a-z])", re.IGNORECASE)
+_BETWEEN = re.compile(r"\bbetween\s+$")
+_VAGUE = re.compile(rf"\b(?P<v>{'|'.join(sorted((re.escape(v) for v in VAGUE), key=len, reverse=True))})(?!\w)")
+_NONE = re.compile(r"\b(?P<w>no|zero|none of the)\s+(?=[a-z])")
 _UNIT_WORD = re.compile(r"\s*([^\W\d_]+(?:[-'’][^\W\d_]+)*)")
+_OF = re.compile(r"\s+of\s+(?:the\s+|its\s+|their\s+)?")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
 # Nouns of which "some" or "few" is a count worth keeping.
 COUNTED = re.compile(
@@ -83,8 +82,7 @@ COUNTED = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(NamedTuple):
     """A number as it is printed: its bounds where the words give them, its unit and its hedge.
 
     "over 100" has a lowest value and no highest; "a handful" has neither.
@@ -106,7 +104,12 @@ class Amount:
 
 
 def find_amounts(
-    text: str, start: int = 0, end: int | None = None, skip: tuple[tuple[int, int], ...] = ()
+    text: str,
+    start: int = 0,
+    end: int | None = None,
+    skip: tuple[tuple[int, int], ...] = (),
+    *,
+    small: str | None = None,
 ) -> list[Amount]:
     """Find how many of what a text speaks of.
 
@@ -115,6 +118,7 @@ def find_amounts(
         start: Where to begin.
         end: Where to stop.
         skip: Places that are no numbers of things, such as dates.
+        small: The text in small letters (:func:`lowered`), if it has been made already.
 
     Returns:
         The amounts in the order of the text; where a unit is left out, the last one is taken up again.
@@ -126,9 +130,10 @@ def find_amounts(
         [('only a handful of missiles', None, 'missiles'), ('over 100', 100.0, 'missiles')]
     """
     stop = len(text) if end is None else end
-    found = [a for m in _QUANTITY.finditer(text, start, stop) if (a := _counted(text, m, stop)) and _free(a, skip)]
+    small = lowered(text) if small is None else small
+    found = [a for m in _QUANTITY.finditer(small, start, stop) if (a := _counted(text, m, stop)) and _free(a, skip)]
     for form in (_VAGUE, _NONE):
-        for m in form.finditer(text, start, stop):
+        for m in form.finditer(small, start, stop):
             amount = _uncounted(text, m, stop)
             if amount and _free(amount, (*skip, *((a.start, a.end) for a in found))):
                 found.append(amount)
@@ -180,8 +185,8 @@ def _counted(text: str, m: re.Match[str], stop: int) -> Amount | None:
 
 
 def _bounds(text: str, start: int, end: int, low: float, high: float | None, unit: str, hedge: str) -> Amount:
-    before = _BETWEEN.search(text, max(0, start - 10), start)
-    start = before.start() if before else start
+    before = _BETWEEN.search(text[max(0, start - 10) : start].lower())
+    start = max(0, start - 10) + before.start() if before else start
     shown = " ".join(text[start:end].split())
     if high is not None:
         return Amount(shown, start, end, low, None, high, unit, hedge)
@@ -211,7 +216,7 @@ def _unit(text: str, start: int, stop: int) -> tuple[str, int]:
     words, end, place = [], start, start
     if text[start : start + 1] == "-":
         place = start + 1
-    skip_of = re.compile(r"\s+of\s+(?:the\s+|its\s+|their\s+)?").match(text, place, stop)
+    skip_of = _OF.match(text, place, stop)
     if skip_of:
         place = skip_of.end()
     while len(words) < 4:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from detente.record.reading.actors import Mention
 from detente.record.reading.words import AUXILIARIES, Token, Verb, find_verbs, verb_forms, word_set
@@ -12,6 +12,9 @@ MIN_WORDS = 4
 MIN_ADJUNCT_WORDS = 5
 MIN_ASIDE_WORDS = 7
 MAX_QUOTE = 600
+_NEXT_WORD = re.compile(r"\s*([“\"‘'(\[]*)(\w+)?")
+_LAST_WORD = re.compile(r"[\w.]+$")
+_QUOTATION = re.compile(rf"“[^“”]{{1,{MAX_QUOTE}}}”|«[^«»]{{1,{MAX_QUOTE}}}»|(?<!\w)\"[^\"\n]{{1,{MAX_QUOTE}}}\"(?!\w)")
 _END = re.compile(r"""(?:\.{3}|[.!?…])[”"’')\]]*(?=\s|$)""")
 _ABBREVIATIONS = word_set(
     """
@@ -49,16 +52,14 @@ _SUBJECT = word_set(
 _AND = re.compile(r"\s+(?:and|but|nor|or)\s")
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A piece of a text."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True)
-class Clause:
+class Clause(NamedTuple):
     """A part of a sentence that can carry a claim; ``joined`` says that its subject may stand in the one before."""
 
     start: int
@@ -106,13 +107,13 @@ def _trim(text: str, start: int, end: int) -> Span:
 
 
 def _ends_here(text: str, m: re.Match[str], stop: int) -> bool:
-    following = re.compile(r"\s*([“\"‘'(\[]*)(\w+)?").match(text, m.end(), stop)
+    following = _NEXT_WORD.match(text, m.end(), stop)
     word = following[2] if following and following[2] else ""
     if word and word[0].islower():
         return False
     if not m.group().startswith("."):
         return True
-    before = re.compile(r"[\w.]+$").search(text, max(0, m.start() - 12), m.start())
+    before = _LAST_WORD.search(text, max(0, m.start() - 12), m.start())
     last = before.group() if before else ""
     if last.lower() in _ABBREVIATIONS and not last.isdigit():
         # A month at the end of a sentence: "until Oct. The talks"; a number follows where it does not end.
@@ -140,8 +141,7 @@ def find_quotes(text: str, start: int = 0, end: int | None = None) -> list[Span]
         ['“defeated”', '"over"']
     """
     stop = len(text) if end is None else end
-    form = re.compile(rf"“[^“”]{{1,{MAX_QUOTE}}}”|«[^«»]{{1,{MAX_QUOTE}}}»|(?<!\w)\"[^\"\n]{{1,{MAX_QUOTE}}}\"(?!\w)")
-    return [Span(m.start(), m.end()) for m in form.finditer(text, start, stop)]
+    return [Span(m.start(), m.end()) for m in _QUOTATION.finditer(text, start, stop)]
 
 
 def split_clauses(
@@ -270,19 +270,20 @@ def _verb_follows(words: Sequence[Token], i: int, verbs: dict) -> bool:
 
 def _long_enough(text: str, sentence: Span, cuts: Sequence[int], words: Sequence[Token]) -> list[Clause]:
     """The pieces between the cuts; one of too few words stays with its neighbour."""
+    places = [w.start for w in words if w.text[0].isalnum()]
     clauses: list[Clause] = []
     start = sentence.start
     for cut in [*cuts, sentence.end]:
         if cut <= start:
             continue
         last = cut == sentence.end
-        count = _num_words(words, start, cut)
+        count = _num_between(places, start, cut)
         if count < MIN_WORDS:
             if last and clauses:
                 clauses[-1] = Clause(clauses[-1].start, cut, clauses[-1].joined)
                 start = cut
             continue
-        remaining = _num_words(words, cut, sentence.end)
+        remaining = _num_between(places, cut, sentence.end)
         if not last and remaining < MIN_WORDS:
             continue
         piece = _trim(text, start, cut)
@@ -294,5 +295,5 @@ def _long_enough(text: str, sentence: Span, cuts: Sequence[int], words: Sequence
     return clauses or [Clause(sentence.start, sentence.end)]
 
 
-def _num_words(words: Sequence[Token], start: int, end: int) -> int:
-    return sum(1 for w in words if start <= w.start < end and w.text[0].isalnum())
+def _num_between(places: Sequence[int], start: int, end: int) -> int:
+    return bisect_left(places, end) - bisect_left(places, start)

@@ -19,12 +19,26 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def lowered(text: str) -> str:
+    """A text in small letters, with every letter in its place, so that places in the one are places in the other.
+
+    Patterns of small letters are found in it several times as fast as patterns for which case does not count.
+
+    Example:
+        >>> lowered("Ankara und İzmir")
+        'ankara und İzmir'
+    """
+    small = text.lower()
+    return small if len(small) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
 # The classes of verbs. A verb stands in the first class that names it.
 VERBS: dict[str, str] = {
     "say": """
         say tell state report announce declare confirm deny claim add note stress emphasise emphasize reiterate repeat
         insist explain describe call label suggest indicate argue clarify disclose reveal acknowledge admit recognise
         recognize concede affirm reaffirm express convey inform brief pledge promise quote cite comment hint write
+        confide concede foresee point
         testify name maintain underline allege assert contend counter recount publish broadcast post tweet relay assure
     """,
     "press": """
@@ -45,6 +59,8 @@ VERBS: dict[str, str] = {
         collide ram fail trigger cause spark prompt force
         draw partake participate join engage give take make put issue file speak talk host convene gather assemble
         down recover retrieve repair ship export import stockpile enrich demolish flee surrender advance
+        buy sell pick track steer clear open fill ram collide sever expire bar shun walk roll follow pull back
+        cede concede accept grant boycott pelt disrupt seal shadow chase board tighten move
     """,
     "plan": """
         plan consider weigh prepare intend aim seek want expect try attempt hope mull debate study decide work
@@ -153,7 +169,9 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> tuple[Token, ..
         ['Iran', '’', 's', 'U.S.', 'envoy', 'left', '.']
     """
     stop = len(text) if end is None else end
-    return tuple(Token(word := m.group(), m.start(), m.end(), word.lower()) for m in TOKEN.finditer(text, start, stop))
+    # A token is made without its own constructor, which would take half of the time.
+    new = tuple.__new__
+    return tuple([new(Token, (word := m[0], *m.span(), word.lower())) for m in TOKEN.finditer(text, start, stop)])
 
 
 def _regular(base: str) -> dict[str, str]:

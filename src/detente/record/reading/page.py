@@ -1,0 +1,98 @@
+"""A report cut up once: its words, who is named, its dates, numbers and quotations, each with its place."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from detente.record.reading.actors import Lexicon, Mention, find_mentions
+from detente.record.reading.dates import DateMention, find_dates
+from detente.record.reading.documents import Document
+from detente.record.reading.quantities import Amount, find_amounts
+from detente.record.reading.sentences import Span, find_quotes
+from detente.record.reading.words import Token, lowered, tokens
+
+
+@dataclass(frozen=True)
+class Page:
+    """A document cut up once, its parts in the order of the text; ``small`` is the text in small letters."""
+
+    name: str
+    text: str
+    small: str
+    words: tuple[Token, ...]
+    starts: list[int]
+    mentions: list[Mention]
+    dates: list[DateMention]
+    amounts: list[Amount]
+    quotes: list[Span]
+    anchor: date | None
+
+
+def cut(document: Document, known: Lexicon, anchor: date | None = None) -> Page:
+    """Cut up a document: its words, who is named, its dates, numbers and quotations.
+
+    Args:
+        document: The report.
+        known: The names of actors.
+        anchor: The day against which its dates are resolved; that of its publication by default.
+
+    Returns:
+        The parts, each with its place.
+
+    Example:
+        >>> from detente.record.reading.actors import lexicon
+        >>> from detente.record.reading.documents import read_document
+        >>> page = cut(read_document("a.txt", b"Manila warned Beijing on Monday about the two ships."), lexicon())
+        >>> [m.actor for m in page.mentions], [d.text for d in page.dates]
+        (['Philippines', 'China'], ['Monday'])
+    """
+    anchor = anchor or document.about.published
+    text = document.text
+    words = tokens(text)
+    small = lowered(text)
+    dates = [d for a, b in document.paragraphs for d in find_dates(text, anchor, a, b, small=small)]
+    spans = tuple((d.start, d.end) for d in dates)
+    amounts = [a for s, e in document.paragraphs for a in find_amounts(text, s, e, _within(spans, s, e), small=small)]
+    quotes = [q for a, b in document.paragraphs for q in find_quotes(text, a, b)]
+    starts = [w.start for w in words]
+    return Page(
+        document.name, text, small, words, starts, find_mentions(text, known, words), dates, amounts, quotes, anchor
+    )
+
+
+def redated(page: Page, document: Document, anchor: date | None) -> Page:
+    """The same page with its dates resolved against another day."""
+    if anchor == page.anchor:
+        return page
+    dates = [d for a, b in document.paragraphs for d in find_dates(page.text, anchor, a, b, small=page.small)]
+    return replace(page, dates=dates, anchor=anchor)
+
+
+def _within(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[tuple[int, int], ...]:
+    return tuple(s for s in spans if start <= s[0] < end)
+
+
+def slice_of(page: Page, start: int, end: int) -> tuple[tuple[Token, ...], list[Mention]]:
+    """The tokens of a span, and the mentions in it with indices that count from its first token."""
+    a, b = bisect_left(page.starts, start), bisect_left(page.starts, end)
+    i = bisect_left(page.mentions, start, key=lambda m: m.start)
+    inside = []
+    while i < len(page.mentions) and page.mentions[i].end <= end:
+        actor, person, kind, s, e, text, first, last = page.mentions[i]
+        inside.append(Mention(actor, person, kind, s, e, text, first - a, last - a))
+        i += 1
+    return page.words[a:b], inside
+
+
+def starting(parts: list[Any], start: int, end: int) -> list[Any]:
+    """The parts that begin in a span; they are in the order of the text."""
+    first = bisect_left(parts, start, key=lambda part: part.start)
+    last = bisect_left(parts, end, lo=first, key=lambda part: part.start)
+    return parts[first:last]
+
+
+def is_quoted(place: int, quotes: Sequence[Span]) -> bool:
+    """Whether a place lies inside a quotation."""
+    return any(q.start < place < q.end for q in quotes)
