@@ -49,7 +49,7 @@ brief: $(NEEDS) ## install, then print and write the brief (SCENARIO=october-202
 test: $(NEEDS) ## install, then run every test, doctests included
 	@$(NOTICE)
 	@$(SYNC) --all-extras --group test
-	@$(RUN) pytest
+	@$(RUN) pytest -n auto --dist loadfile
 
 lint: $(NEEDS) ## style: ruff check, ruff format --check
 	@$(NOTICE)

@@ -552,17 +552,17 @@ def stop_during(folder: Path, arguments: list[str], delay_s: float) -> Ended:
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     return Ended(process.returncode, out, err)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay_s", [2.0, 8.0])
+@pytest.mark.parametrize("delay_s", [0.3, 1.0, 2.0, 8.0])
 def test_ctrl_c_ends_with_code_130_and_leaves_nothing(tmp_path, delay_s):
     (tmp_path / "page.html").write_text("an older page")
     ended = stop_during(tmp_path, ["brief", "october-2024", "--draws", "20000", "-o", "page.html"], delay_s)
     assert ended.code == 130
-    assert "Traceback" not in ended.err and "stopped; nothing was written" in ended.err
+    assert "Traceback" not in ended.err and "stopped; nothing is half-written" in ended.err
     assert ended.out == ""
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
     assert (tmp_path / "page.html").read_text() == "an older page"

@@ -20,7 +20,19 @@ RANKS = (
     ("solve",),
     ("learn", "decide"),
     ("play", "report"),
-    ("cli_read", "cli_record", "cli_salvo"),
+    ("cli_common",),
+    (
+        "cli_decide",
+        "cli_fit",
+        "cli_learn",
+        "cli_new",
+        "cli_play",
+        "cli_read",
+        "cli_record",
+        "cli_run",
+        "cli_salvo",
+        "cli_serve",
+    ),
     ("cli", "__main__"),
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}

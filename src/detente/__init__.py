@@ -18,6 +18,9 @@ from detente.errors import (
 
 if TYPE_CHECKING:
     from detente.axes import Game as Game
+    from detente.learn.fit import Fit as Fit
+    from detente.learn.fit import fit as fit
+    from detente.learn.likelihood import log_likelihood as log_likelihood
     from detente.model.compile import compile as compile
     from detente.model.language import Crisis as Crisis
     from detente.model.language import Player as Player
@@ -41,6 +44,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Crisis": "detente.model.language",
     "Derivatives": "detente.solve.derivatives",
+    "Fit": "detente.learn.fit",
     "Game": "detente.axes",
     "Player": "detente.model.language",
     "Solution": "detente.solve.solution",
@@ -48,7 +52,9 @@ _PUBLIC = {
     "crisis": "detente.model.language",
     "differentiate": "detente.solve.derivatives",
     "exp": "detente.model.symbols",
+    "fit": "detente.learn.fit",
     "log": "detente.model.symbols",
+    "log_likelihood": "detente.learn.likelihood",
     "maximum": "detente.model.symbols",
     "minimum": "detente.model.symbols",
     "players": "detente.model.language",
@@ -62,6 +68,7 @@ __all__ = [
     "Crisis",
     "Derivatives",
     "DetenteError",
+    "Fit",
     "Game",
     "GameFileError",
     "ModelError",
@@ -75,7 +82,9 @@ __all__ = [
     "crisis",
     "differentiate",
     "exp",
+    "fit",
     "log",
+    "log_likelihood",
     "maximum",
     "minimum",
     "players",

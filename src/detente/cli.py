@@ -1,27 +1,40 @@
 """The command line: one thin function per command; everything heavy is imported when a command needs it."""
 
-import json
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_common import (
+    EXIT_MISTAKE,
+    EXIT_PROBLEMS,
+    EXIT_STOPPED,
+    EXIT_UNCONVERGED,
+    Json,
+    Seed,
+    make_console,
+    print_json,
+    progress,
+)
+from detente.cli_decide import chosen_policies, decide
+from detente.cli_fit import fit
+from detente.cli_learn import learn
+from detente.cli_new import new
+from detente.cli_play import play, simulate
 from detente.cli_read import read
 from detente.cli_record import record_app
+from detente.cli_run import run
 from detente.cli_salvo import salvo
+from detente.cli_serve import serve
 from detente.errors import DetenteError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from detente.axes import Game
     from detente.model.scenario import Scenario
     from detente.solve.solution import Solution
 
-EXIT_MISTAKE, EXIT_UNCONVERGED, EXIT_PROBLEMS, EXIT_STOPPED = 2, 3, 1, 130
 DEFAULT_DRAWS = 2_000
 
 app = typer.Typer(
@@ -33,65 +46,35 @@ app = typer.Typer(
     epilog="Start with: detente brief october-2024",
 )
 
-record_app.command()(read)
-record_app.command()(salvo)
-app.add_typer(record_app)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Seed = Annotated[int, typer.Option(help="Of the draws; the same seed gives the same numbers.")]
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="A scenario, a library game, or a .efg file.")]
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")]
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is a message and exit code 2, never a traceback."""
+    """Run the command line; a user's mistake is a message and exit code 2, never a traceback; Ctrl-C is 130."""
+    stopped = []
+
+    def stop(number: int, frame: Any) -> None:
+        stopped.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
     try:
         app()
-    except DetenteError as error:
-        _say_error(str(error))
-        sys.exit(EXIT_MISTAKE)
-    except SystemExit as stop:
-        if stop.code == EXIT_STOPPED:
-            _say_error("stopped; nothing was written")
+    except BaseException as error:
+        # A library that is being imported may turn Ctrl-C into an error of its own: what was asked for counts.
+        if stopped or (isinstance(error, SystemExit) and error.code == EXIT_STOPPED):
+            _say_error("stopped; nothing is half-written")
+            sys.exit(EXIT_STOPPED)
+        if isinstance(error, DetenteError):
+            _say_error(str(error))
+            sys.exit(EXIT_MISTAKE)
         raise
 
 
 def _say_error(message: str) -> None:
     print(f"detente: {message}", file=sys.stderr)
-
-
-def _console(*, wrap: bool = False) -> "Console":
-    """A console that prints text as it is; with ``wrap`` it breaks lines at words, for tables and panels."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, soft_wrap=not wrap)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-@contextmanager
-def _progress(label: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr that appears after a second; yields a function to call with the number done."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda done: None
-        return
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 # -- list ----------------------------------------------------------------------------------------
@@ -113,14 +96,14 @@ def list_command(as_json: Json = False) -> None:
         for game in GAMES.values()
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from rich.table import Table
 
     table = Table("name", "kind", "title", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row["name"], row["kind"], row["title"])
-    _console(wrap=True).print(table)
+    make_console(wrap=True).print(table)
 
 
 # -- brief ---------------------------------------------------------------------------------------
@@ -130,6 +113,9 @@ def brief(
     draws: Annotated[int, typer.Option(min=1, help="Possible worlds drawn from the priors.")] = DEFAULT_DRAWS,
     seed: Seed = 0,
     policy: Annotated[list[str] | None, typer.Option(help="Only these policies (repeatable).")] = None,
+    commit: Annotated[
+        list[str] | None, typer.Option(metavar="MOVE=OPTION", help="What a new policy commits to (repeatable).")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="HTML file; default: SCENARIO-brief.html.")
     ] = None,
@@ -146,21 +132,20 @@ def brief(
     from detente.report.html import write_html
     from detente.report.terminal import brief_json, print_brief
 
-    loaded = load_scenario(scenario)
-    policies = {name: loaded.policy(name) for name in policy} if policy else None
+    loaded, policies = chosen_policies(load_scenario(scenario), policy, commit)
     path = output or Path(f"{loaded.slug}-brief.html")
     check_writable(path)  # before the work, not after it
     check_draws(loaded, draws)
     _compile_with_progress(loaded, quiet=as_json)
-    with _progress("Solving worlds", draws, quiet=as_json) as progress_fn:
+    with progress("Solving worlds", draws, quiet=as_json) as progress_fn:
         ensemble = run(loaded, num_draws=draws, seed=seed, policies=policies, progress_fn=progress_fn)
     made = make_brief(loaded, ensemble)
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     write_html(made, path, generated=now)
     if as_json:
-        _print_json(brief_json(made) | {"html": str(path)})
+        print_json(brief_json(made) | {"html": str(path)})
     else:
-        print_brief(made, _console(wrap=True), path)
+        print_brief(made, make_console(wrap=True), path)
     if open_page:
         import webbrowser
 
@@ -169,7 +154,7 @@ def brief(
 
 def _compile_with_progress(scenario: "Scenario", *, quiet: bool = False) -> "Game":
     """Compile a scenario's game; the bar appears for large trees."""
-    with _progress("Writing out histories", None, quiet=quiet) as progress_fn:
+    with progress("Writing out histories", None, quiet=quiet) as progress_fn:
         from detente.model.compile import compile
 
         game = compile(scenario.crisis, parameters=scenario.rule_parameters, progress_fn=progress_fn)
@@ -207,7 +192,7 @@ def solve(
         return
     found = [solutions[order.index(step)] for step in steps]
     if as_json:
-        _print_json(_solutions_json(found))
+        print_json(_solutions_json(found))
     else:
         _print_solutions(found)
     if not all(s.converged.all() for s in found):
@@ -333,7 +318,7 @@ def _show_limit(solution: "Solution", *, as_json: bool) -> None:
                 {"history": [list(step) for step in history], "probability": float(share[0])}
                 for history, share in limit.belief(i).items()
             ]
-        _print_json(data | {"limit": found})
+        print_json(data | {"limit": found})
     else:
         _print_solutions([limit.solution], [limit.message(0)])
     if not limit.converged.all():
@@ -348,7 +333,7 @@ def _print_solutions(solutions: list["Solution"], messages: list[str] | None = N
 
     from detente.solve.solution import move_names
 
-    console = _console(wrap=True)
+    console = make_console(wrap=True)
     game = solutions[0].game
     console.print(f"{game.title}", style="bold")
     console.print(f"{game.num_nodes:,} nodes, {len(game.infosets):,} infosets", style="dim")
@@ -403,9 +388,9 @@ def check(
         }
         if explain:
             result["explanation"] = explanation(loaded)
-        _print_json(result)
+        print_json(result)
     else:
-        console = _console()
+        console = make_console()
         console.print(f"{loaded.file.title}: files, rules and references are in order", style="bold")
         console.print(
             f"{game.num_nodes:,} nodes, {len(game.infosets):,} infosets, {len(loaded.file.parameters)} parameters, "
@@ -450,7 +435,7 @@ def tree(
     path = output or Path(f"{Path(game).stem}-tree.svg")
     write_text(path, draw_tree(compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs))
     if as_json:
-        _print_json({"svg": str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})
+        print_json({"svg": str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})
     else:
         print(f"wrote {path}")
 
@@ -469,6 +454,14 @@ def export(
     compiled, values, _ = _game(game, _assignments(set_, "--set"), quiet=as_json)
     write_text(efg, write_efg(compiled, values))
     if as_json:
-        _print_json({"efg": str(efg), "nodes": compiled.num_nodes})
+        print_json({"efg": str(efg), "nodes": compiled.num_nodes})
     else:
         print(f"wrote {efg}")
+
+
+# -- commands with a file of their own, in the order in which --help lists them -----------------------
+for command in (decide, run, learn, fit, play, simulate, serve, new):
+    app.command()(command)
+for command in (read, salvo):
+    record_app.command()(command)
+app.add_typer(record_app)
