@@ -410,13 +410,8 @@ def take(solution: Solution, draws: Int[np.ndarray, "draw"]) -> Solution:
         >>> take(solution, np.array([2, 0])).choice("call")["yes"].round(3).tolist()
         [0.881, 0.5]
     """
-    problem = replace(
-        solution.problem,
-        draws={name: array[draws] for name, array in solution.problem.draws.items()},
-        num_draws=len(draws),
-        chance=solution.problem.chance[:, draws],
-        payoff=solution.problem.payoff[..., draws],
-    )
     arrays = ("precision", "probabilities", "log_probabilities", "payoffs", "status", "residual", "iterations")
     arrays += ("precision_reached", "bifurcation_at")
-    return replace(solution, problem=problem, **{name: getattr(solution, name)[..., draws] for name in arrays})
+    return replace(
+        solution, problem=solution.problem.take(draws), **{name: getattr(solution, name)[..., draws] for name in arrays}
+    )

@@ -17,7 +17,7 @@ from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Soluti
 
 DENSE_SLOTS = 150  # up to here the dense formulation is faster for a few draws, and needs no compilation
 DENSE_DRAWS = 16  # beyond, the sweep is: it takes 1 ms a draw on a small game, where Newton in Python takes 30
-BLOCK = 32  # draws evaluated together, so that memory does not grow with the number of draws
+BLOCK = 64  # draws evaluated together, so that memory does not grow with the number of draws
 MAX_SWEEPS = 400
 MAX_LOG_ODDS = 1e5  # precision times the range of payoffs: beyond, floats do not resolve 1e-10 in a log-probability
 
@@ -153,7 +153,7 @@ def _check_scale(problem: Problem, rate: np.ndarray) -> None:
     Raises:
         SolveError: Naming the player, the precision, the range of its payoffs and the largest precision that works.
     """
-    spread = np.ptp(problem.payoff, axis=0) if len(problem.payoff) else np.zeros_like(rate)
+    spread = problem.spread
     with np.errstate(over="ignore"):
         odds = rate * spread
     if not (odds <= MAX_LOG_ODDS).all():
@@ -273,7 +273,7 @@ def _join(parts: list[Solution], values: Mapping[str, np.ndarray]) -> Solution:
         draws=values,
         num_draws=sum(p.num_draws for p in problems),
         chance=np.concatenate([p.chance for p in problems], axis=-1),
-        payoff=np.concatenate([p.payoff for p in problems], axis=-1),
+        different=np.concatenate([p.different for p in problems], axis=-1),
     )
     arrays = {
         name: stack(name)

@@ -404,15 +404,9 @@ def _blocks(draws: np.ndarray, numbers: int) -> Iterator[np.ndarray]:
 
 def _take(solution: Solution, draws: np.ndarray) -> _Part:
     """Some draws of a solution."""
-    problem = solution.problem
-    part = Problem(
-        game=problem.game,
-        draws={name: array[draws] for name, array in problem.draws.items()},
-        num_draws=len(draws),
-        chance=problem.chance[:, draws],
-        payoff=problem.payoff[..., draws],
+    return _Part(
+        draws, solution.problem.take(draws), solution.precision[:, draws], solution.log_probabilities[:, draws]
     )
-    return _Part(draws, part, solution.precision[:, draws], solution.log_probabilities[:, draws])
 
 
 # -- what moves ----------------------------------------------------------------------------------

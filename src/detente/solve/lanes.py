@@ -8,11 +8,24 @@ the whole array.
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 LANES = 16  # draws solved side by side
+
+LINE = 64  # bytes of a cache line: rows that begin with one are loaded twice as fast
+
+
+def aligned(*shape: int) -> np.ndarray:
+    """Rows of zeros that begin with a cache line, for ``shape`` rows."""
+    count = LANES * int(np.prod(shape))
+    numbers = np.zeros(count + LINE // 8)
+    first = -numbers.ctypes.data % LINE // 8
+    return numbers[first : first + count].reshape(*shape, LANES)
+
 
 _DOUBLE = ir.DoubleType()
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
@@ -29,6 +42,8 @@ def _splat_bits(value: int) -> ir.Constant:
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     """Address of a row as a pointer to a vector."""
+    if array_type.layout != "C":
+        raise TypingError(f"rows of lanes must lie one after the other in memory; this is an {array_type}")
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(row, ir.Constant(row.type, LANES))
     return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
@@ -117,6 +132,65 @@ def _dot(typing_context: Any, out: Any, i: Any, a: Any, j: Any, da: Any, b: Any,
     return types.void(out, number, a, number, number, b, number, number, number), code
 
 
+def _rows_product(
+    typing_context: Any, out: Any, i: Any, a: Any, j: Any, da: Any, b: Any, rows: Any, k: Any, dk: Any, n: Any
+) -> Any:
+    """out = Σ_t a[j + t·da] · b[rows[k + t·dk]] for t < n, the sum kept in registers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out, i, a, j, da, b, rows, k, dk, n = args
+        total = cgutils.alloca_once_value(builder, _splat(0.0))
+        with cgutils.for_range(builder, n) as loop:
+            x = _load(context, builder, signature.args[2], a, builder.add(j, builder.mul(loop.index, da)))
+            row = _row_number(context, builder, signature.args[6], rows, builder.add(k, builder.mul(loop.index, dk)))
+            y = _load(context, builder, signature.args[5], b, row)
+            builder.store(_fma(builder, x, y, builder.load(total)), total)
+        _store(context, builder, signature.args[0], out, i, builder.load(total))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(out, number, a, number, number, b, rows, number, number, number), code
+
+
+def _rows_sum(typing_context: Any, out: Any, i: Any, b: Any, rows: Any, k: Any, n: Any) -> Any:
+    """out = Σ_t b[rows[k + t]] for t < n, the sum kept in registers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out, i, b, rows, k, n = args
+        total = cgutils.alloca_once_value(builder, _splat(0.0))
+        with cgutils.for_range(builder, n) as loop:
+            row = _row_number(context, builder, signature.args[3], rows, builder.add(k, loop.index))
+            builder.store(builder.fadd(builder.load(total), _load(context, builder, signature.args[2], b, row)), total)
+        _store(context, builder, signature.args[0], out, i, builder.load(total))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(out, number, b, rows, number, number), code
+
+
+def _row_number(context: Any, builder: Any, array_type: Any, array: Any, place: Any) -> Any:
+    """An entry of an array of row numbers, as wide as the machine counts."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.sext(builder.load(builder.gep(data, [place])), place.type)
+
+
+def _dot_add(typing_context: Any, out: Any, i: Any, a: Any, j: Any, b: Any, k: Any, n: Any) -> Any:
+    """out += Σ_t a[j + t] · b[k + t] for t < n, the sum kept in registers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out, i, a, j, b, k, n = args
+        total = cgutils.alloca_once_value(builder, _load(context, builder, signature.args[0], out, i))
+        with cgutils.for_range(builder, n) as loop:
+            x = _load(context, builder, signature.args[2], a, builder.add(j, loop.index))
+            y = _load(context, builder, signature.args[4], b, builder.add(k, loop.index))
+            builder.store(_fma(builder, x, y, builder.load(total)), total)
+        _store(context, builder, signature.args[0], out, i, builder.load(total))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(out, number, a, number, b, number, number), code
+
+
 def _emit_exp(builder: Any, load: Any, store: Any) -> None:
     """e^x to two units in the last place for −708 ≤ x ≤ 709; e^−708 below (Cody & Waite, Taylor)."""
     x = load(1)
@@ -171,17 +245,26 @@ def _emit_maximum(builder: Any, load: Any, store: Any) -> None:
     store(0, builder.select(builder.fcmp_ordered(">", a, b), a, b))
 
 
+def _emit_minimum(builder: Any, load: Any, store: Any) -> None:
+    a, b = load(1), load(2)
+    store(0, builder.select(builder.fcmp_ordered("<", a, b), a, b))
+
+
 copy = _operation(2, lambda builder, load, store: store(0, load(1)))  # a = b
 add = _operation(3, _binary("fadd"))  # a = b + c
 subtract = _operation(3, _binary("fsub"))  # a = b − c
 multiply = _operation(3, _binary("fmul"))  # a = b · c
 divide = _operation(3, _binary("fdiv"))  # a = b / c
 maximum = _operation(3, _emit_maximum)  # a = max(b, c)
+minimum = _operation(3, _emit_minimum)  # a = min(b, c)
 multiply_add = _operation(
     3, lambda builder, load, store: store(0, _fma(builder, load(1), load(2), load(0)))
 )  # a += b·c
 exponential = _operation(2, _emit_exp)  # a = e^b
 logarithm = _operation(2, _emit_log)  # a = ln b
 dot: Any = intrinsic(_dot)  # see above
+dot_add: Any = intrinsic(_dot_add)
+rows_product: Any = intrinsic(_rows_product)
+rows_sum: Any = intrinsic(_rows_sum)
 add_scaled = _scaled(lambda builder, a, b, x: _fma(builder, b, x, a))  # a += b·x
 scale = _scaled(lambda builder, a, b, x: builder.fmul(b, x))  # a = b·x

@@ -313,10 +313,10 @@ class _World:
 
     def __init__(self, tree: _Tree, problem: Problem, draw: int):
         self.tree, game = tree, tree.game
-        one = Problem(game, problem.draws, 1, problem.chance[:, draw : draw + 1], problem.payoff[:, :, draw : draw + 1])
+        one = problem.take(slice(draw, draw + 1))
         edges = edge_chance(one)[:, 0]
         self.edges = edges
-        payoff = problem.payoff[:, :, draw]
+        payoff = one.payoff[:, :, 0]
         self.least = payoff.min(axis=0)
         spread = payoff.max(axis=0) - self.least
         self.spread = np.where(spread > 0, spread, 1.0)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.sparse import csr_matrix
 
-from detente.axes import CHANCE, CHOICE, NO_PARENT, Game
+from detente.axes import CHANCE, CHOICE, NO_PARENT, Game, Rows
 from detente.errors import SolveError, UsageError, nearest
 
 PROBABILITY_SLACK = 1e-9
@@ -24,14 +25,61 @@ class Problem:
         draws: Parameter name → value of every draw.
         num_draws: Number of draws.
         chance: Probability of every option of every chance move, (row, draw).
-        payoff: Payoff of every player at every leaf, (leaf, player, draw).
+        different: Every different payoff; see :func:`different_payoffs`.
     """
 
     game: Game
     draws: Mapping[str, Float[np.ndarray, "draw"]]
     num_draws: int
     chance: Float[np.ndarray, "row draw"]
-    payoff: Float[np.ndarray, "leaf player draw"]
+    different: Float[np.ndarray, "different draw"]
+
+    @cached_property
+    def payoff(self) -> Float[np.ndarray, "leaf player draw"]:
+        """Payoff of every player at every leaf."""
+        return self.different[different_payoffs(self.game)[1]]
+
+    @property
+    def spread(self) -> Float[np.ndarray, "player draw"]:
+        """Range of each player's payoffs."""
+        return np.stack([np.ptp(self.different[own], axis=0) for own in _own_payoffs(self.game)])
+
+    def take(self, draws: Any) -> "Problem":
+        """The problem for some of its draws, given by an index array or a slice."""
+        chance, different = self.chance[:, draws], self.different[:, draws]
+        values = {name: array[draws] for name, array in self.draws.items()}
+        return Problem(self.game, values, different.shape[1], chance, different)
+
+
+@lru_cache(maxsize=8)
+def different_payoffs(game: Game) -> tuple[Rows, Int[np.ndarray, "leaf player"]]:
+    """Every payoff that is another polynomial than those before, and which of them each player gets at each leaf.
+
+    Large games have few: what a player gets seldom depends on everything that happened.
+    """
+    rows, index = different_rows(game.payoff)
+    return rows, index.reshape(-1, len(game.players))
+
+
+@lru_cache(maxsize=8)
+def _own_payoffs(game: Game) -> list[np.ndarray]:
+    """Which of the different payoffs each player can get."""
+    return [np.unique(column) for column in different_payoffs(game)[1].T]
+
+
+def different_rows(rows: Rows) -> tuple[Rows, Int[np.ndarray, "row"]]:
+    """The different rows among some polynomials, and which of them each row is. Cost: linear in the entries."""
+    matrix = csr_matrix(rows.matrix).sorted_indices()  # a copy: the game is not to change
+    # Equal rows have equal products with any vector. Others have them by accident at most, which is looked for below.
+    probe = matrix @ np.random.default_rng(0).uniform(1.0, 2.0, (matrix.shape[1], 2))
+    _, first, index = np.unique(probe, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # in the order met
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    first, index = first[order], rank[index.reshape(-1)]
+    if (matrix != matrix[first[index]]).nnz:
+        return rows, np.arange(rows.num_rows)
+    return rows.select(first), index
 
 
 def as_draws(game: Game, draws: Mapping[str, Any] | None) -> tuple[dict[str, np.ndarray], int]:
@@ -98,9 +146,11 @@ def evaluate(game: Game, draws: Mapping[str, Any] | None) -> Problem:
     with np.errstate(all="ignore"):  # what goes wrong is found and named below
         monomials = game.basis.evaluate(values, num_draws)
         chance = game.probability.evaluate(monomials)
-        payoff = game.payoff.evaluate(monomials).reshape(-1, len(game.players), num_draws)
+        rows, index = different_payoffs(game)
+        different = rows.evaluate(monomials)
     _check_chance(game, chance, values)
-    if not np.isfinite(payoff).all():
+    if not np.isfinite(different).all():
+        payoff = different[index]
         leaf, player, draw = (int(i[0]) for i in np.nonzero(~np.isfinite(payoff)))
         history = ", ".join(f"{m} = {o}" for m, o in game.history(int(game.leaf_nodes[leaf])))
         raise SolveError(
@@ -108,7 +158,7 @@ def evaluate(game: Game, draws: Mapping[str, Any] | None) -> Problem:
             f"{payoff[leaf, player, draw]} in draw "
             f"{draw} ({describe_draw(game, values, draw)}). Narrow the prior, or guard the expression with dt.maximum."
         )
-    return Problem(game, values, num_draws, np.clip(chance, 0.0, 1.0), payoff)
+    return Problem(game, values, num_draws, np.clip(chance, 0.0, 1.0), different)
 
 
 def describe_draw(game: Game, values: Mapping[str, np.ndarray], draw: int) -> str:

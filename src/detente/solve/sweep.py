@@ -11,6 +11,7 @@ side by side in the lanes of a vector register, so that one tree's working set s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,11 +19,13 @@ from numba import njit
 from detente.solve import lanes
 from detente.solve.branch import follow_branch
 from detente.solve.lanes import LANES
-from detente.solve.plan import Decisions, Plan, restrict
-from detente.solve.problem import CERTAIN, LOG_IMPOSSIBLE, Problem, edge_rows
+from detente.solve.plan import Plan
+from detente.solve.problem import LOG_IMPOSSIBLE, Problem
 from detente.solve.reduced import SweepEquations
 from detente.solve.solution import CONVERGED, NOT_CONVERGED
+from detente.solve.values import ONE, Constants, Core, find_constants, find_core
 
+CHUNK = 32  # unknowns whose memory is in the cache at once
 MEMORY = 5  # earlier sweeps that Anderson acceleration mixes
 DAMPING = 0.8  # share of the new sweep in the mixture
 INNER = 0.1  # share of the tolerance at which a draw stops being moved
@@ -96,45 +99,37 @@ def sweep(
     Returns:
         One result for each target.
     """
-    game, num_draws = problem.game, problem.num_draws
+    num_draws = problem.num_draws
     results = [_empty_result(problem) for _ in targets]
-    rows = edge_rows(game)
-    chance_row = np.where(rows < len(problem.chance), rows, CERTAIN)  # choices do not count
-    core = None
+    constants = find_constants(problem.game, plan)
+    weights, terminals = constants.evaluate(problem)
+    settled = _find_settled_everywhere(plan, constants, weights, terminals, precision)
+    core = find_core(plan, constants, settled)
+    whole = find_core(plan, constants, np.zeros_like(settled))
+    rooms = _make_rooms(core, whole)
+    weight, terminal, rate = (lanes.aligned(len(a)) for a in (weights, terminals, precision))
     for first in range(0, num_draws, LANES):
         draws = np.minimum(np.arange(first, first + LANES), num_draws - 1)
         live = slice(first, min(first + LANES, num_draws))
-        weight, terminal, constant = _constants(
-            game.parent,
-            chance_row,
-            problem.chance,
-            game.leaf_nodes,
-            plan.leaf_order,
-            plan.leaf_start,
-            problem.payoff,
-            plan.node,
-            draws,
-        )
-        core = core or _find_core(plan.decisions, weight, terminal, precision[:, draws])
+        weight[:], terminal[:], rate[:] = weights[:, draws], terminals[:, draws], precision[:, draws]
         block = _Block(
-            decisions=plan.decisions,
+            constants=constants,
             core=core,
+            whole=whole,
+            rooms=rooms,
             weight=weight,
             terminal=terminal,
-            core_weight=weight[core.node],
-            precision=precision[:, draws],
+            precision=rate,
             tolerance=tolerance,
             max_sweeps=max_sweeps,
         )
         _follow_block(block, plan.slot, targets, results, live, looks=looks)
         for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if results else ():
             if exact and len(plan.decisions.state) <= MAX_EXACT:
-                one = (np.ascontiguousarray(a[..., lane]) for a in (weight, terminal, precision[:, draws]))
-                _follow_exactly(
-                    SweepEquations(plan.decisions, *one), plan.slot, targets, results, first + int(lane), tolerance
-                )
+                equations = _equations(whole, constants, weight[:, lane], terminal[:, lane], rate[:, lane])
+                _follow_exactly(equations, plan.slot, targets, results, first + int(lane), tolerance)
         for result in results:
-            result.payoffs[:, live] += constant[:, : live.stop - live.start]
+            result.payoffs[:, live] += terminals[constants.branch[-1]][:, live]
     return results
 
 
@@ -152,25 +147,6 @@ def count_looks(plan: Plan, num_draws: int | None) -> int:
     return int(min(MOST_LOOKS, of_many if num_draws is None else max(of_many, MAX_WATCH // (num_draws * one))))
 
 
-@dataclass(frozen=True, eq=False)
-class _Core:
-    """What is left of the decisions when those at which beliefs do not matter are folded away.
-
-    Attributes:
-        decisions: The decisions that are left.
-        node: Node row of each of their nodes among all decisions; ``branch`` and ``slot`` likewise.
-        folded: Infoset rows that are folded away.
-        is_folded: Whether each node row is folded away.
-    """
-
-    decisions: Decisions
-    node: np.ndarray
-    branch: np.ndarray
-    slot: np.ndarray
-    folded: np.ndarray
-    is_folded: np.ndarray
-
-
 def _empty_result(problem: Problem) -> SweepResult:
     num_draws = problem.num_draws
     return SweepResult(
@@ -184,19 +160,39 @@ def _empty_result(problem: Problem) -> SweepResult:
     )
 
 
-def _find_core(decisions: Decisions, weight: np.ndarray, terminal: np.ndarray, rate: np.ndarray) -> _Core:
-    """Fold away what is settled in the first and in the last draw.
+def _find_settled_everywhere(
+    plan: Plan, constants: Constants, weights: np.ndarray, terminals: np.ndarray, precision: np.ndarray
+) -> np.ndarray:
+    """Infoset rows at which beliefs do not matter in the first and in the last draw.
 
     That is a guess about the draws between them. Nothing rests on it: the play found is judged by a sweep over all
     decisions, and what does not pass goes on there.
     """
-    settled = np.ones(len(decisions.player), dtype=bool)
+    settled = np.ones(len(plan.decisions.player), dtype=bool)
     for draw in (0, -1):
-        one = (np.ascontiguousarray(a[..., draw]) for a in (weight, terminal, rate))
-        settled &= _find_settled(decisions, *one)
-    core, node, branch, slot = restrict(decisions, ~settled)
-    is_folded = np.repeat(settled, decisions.num_members)
-    return _Core(core, node, branch, slot, np.flatnonzero(settled), is_folded)
+        settled &= _find_settled(
+            plan.decisions,
+            weights[constants.node, draw],
+            terminals[constants.branch[:-1], draw],
+            np.ascontiguousarray(precision[:, draw]),
+        )
+    return settled
+
+
+def _equations(
+    core: Core, constants: Constants, weight: np.ndarray, rows: np.ndarray, precision: np.ndarray
+) -> SweepEquations:
+    """The equations of one draw on what is left of the decisions.
+
+    Args:
+        core: The decisions that are left.
+        constants: Payoffs and chances of the game.
+        weight: Probability of every chain, (chain,).
+        rows: The numbers that the first jobs leave, (row,); the constants will do where nothing is folded away.
+        precision: λ, (player,).
+    """
+    node_weight = weight[constants.node[core.node]]
+    return SweepEquations(core.decisions, node_weight, rows[core.brings], np.ascontiguousarray(precision))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,26 +200,28 @@ class _Block:
     """``LANES`` draws with everything that does not change while they are solved.
 
     Attributes:
-        decisions: All decisions.
-        core: Those on which the beliefs of somebody bear.
-        weight: Chance between each node and the decision above it, (node, lane).
-        terminal: Payoffs of each branch without a further decision, (branch, player, lane).
-        core_weight: The same for the nodes of the core.
+        constants: Payoffs and chances of the game.
+        core: The decisions on which the beliefs of somebody bear.
+        whole: All decisions.
+        rooms: Where the kernel works, for the core and for the whole.
+        weight: Probability of every chain of chance moves, (chain, lane).
+        terminal: Every different payoff that a branch brings without a further decision, (row, lane).
         precision: λ at share 1, (player, lane).
         tolerance: Largest residual of a converged draw.
         max_sweeps: Most sweeps for each step.
         folds: Share → what :meth:`_fold` found there, of the last share.
     """
 
-    decisions: Decisions
-    core: _Core
+    constants: Constants
+    core: Core
+    whole: Core
+    rooms: tuple["_Room", "_Room"]
     weight: np.ndarray
     terminal: np.ndarray
-    core_weight: np.ndarray
     precision: np.ndarray
     tolerance: float
     max_sweeps: int
-    folds: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
+    folds: dict[float, np.ndarray] = field(default_factory=dict)
 
     def step(self, share: float, x: np.ndarray, *, max_sweeps: int = MAX_ROUGH) -> tuple[np.ndarray, ...]:
         """Rough fixed point of the core; x is the start and becomes the state found.
@@ -231,10 +229,8 @@ class _Block:
         Returns:
             Log-probabilities of the core's slot rows, residual and number of sweeps.
         """
-        folded, _, rate = self._fold(share)
-        play, _, residual, used = _fixed_point(
-            self.core.decisions, self.core_weight, folded, rate, x, ROUGH, max_sweeps, False
-        )
+        self._fold(share)
+        play, _, residual, used = self._fixed_point(self.core, share, x, ROUGH, max_sweeps)
         return play, residual, used
 
     def finish(self, share: float, x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -243,42 +239,115 @@ class _Block:
         Returns:
             Log-probabilities of all slot rows, payoffs, residual and number of sweeps.
         """
-        folded, play, rate = self._fold(share)
-        goal = INNER * self.tolerance
-        core_play, _, _, used = _fixed_point(
-            self.core.decisions, self.core_weight, folded, rate, x, goal, self.max_sweeps, True
-        )
-        play[self.core.slot] = core_play
-        play[self.core.slot[self.core.decisions.state]] = x
-        whole = np.ascontiguousarray(play[self.decisions.state])
-        play, payoffs, residual, more = _fixed_point(
-            self.decisions, self.weight, self.terminal, rate, whole, self.tolerance, self.max_sweeps, False
-        )
+        core, whole = self.core, self.whole
+        folded_play = self._fold(share)
+        core_play, _, _, used = self._fixed_point(core, share, x, INNER * self.tolerance, self.max_sweeps, close=True)
+        play = np.empty((len(core.slot) + len(core.folded_slot), LANES))
+        play[core.folded_slot] = folded_play[core.folded_from]
+        play[core.slot] = core_play
+        play[core.slot[core.decisions.state]] = x
+        self.rooms[1].rows[: len(self.terminal)] = self.terminal
+        state = play[whole.decisions.state]
+        play, payoffs, residual, more = self._fixed_point(whole, share, state, self.tolerance, self.max_sweeps)
         if more.max() > 1:  # beliefs did matter somewhere in some draw
-            x[:] = play[self.core.slot[self.core.decisions.state]]
+            x[:] = play[core.slot[core.decisions.state]]
         return play, payoffs, residual, used + more
+
+    def _fixed_point(
+        self, core: Core, share: float, x: np.ndarray, goal: float, max_sweeps: int, *, close: bool = False
+    ) -> tuple[np.ndarray, ...]:
+        """What :func:`_fixed_point` finds; the play is overwritten by the next call."""
+        room = self.rooms[core is self.whole]
+        room.x[:] = x
+        room.rate[:] = share * self.precision
+        jobs = np.array([core.num_folded, len(core.work.player)])
+        found = _fixed_point(core.decisions, core.work, jobs, core.root, self.weight, room, goal, max_sweeps, close)
+        x[:] = room.x
+        return room.log_sigma, *found
 
     def crossed(self, share: float, x: np.ndarray) -> np.ndarray:
         """Whether the determinant is negative in each of the first lanes; where the branch begins it is positive."""
-        folded, _, rate = self._fold(share)
+        self._fold(share)
+        rows, rate = self.rooms[0].rows, share * self.precision
         crossed = np.zeros(x.shape[1], dtype=bool)
         for lane in range(len(crossed)):
-            one = (np.ascontiguousarray(a[..., lane]) for a in (self.core_weight, folded, rate))
-            jacobian = SweepEquations(self.core.decisions, *one).evaluate(x[:, lane], 1.0)[1]
+            equations = _equations(self.core, self.constants, self.weight[:, lane], rows[:, lane], rate[:, lane])
+            jacobian = equations.evaluate(np.ascontiguousarray(x[:, lane]), 1.0)[1]
             crossed[lane] = np.linalg.slogdet(jacobian[:, :-1])[0] < 0
         return crossed
 
-    def _fold(self, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Payoffs of the core's branches at a share, play with that of the settled infosets in it, and the rate."""
+    def _fold(self, share: float) -> np.ndarray:
+        """Play of the settled infosets' jobs at a share. What they bring is then in the rows of the core's room."""
         if share not in self.folds:
             self.folds.clear()  # only the last is asked for again
-            core, rate = self.core, np.ascontiguousarray(self.precision * share)
-            folded = np.empty((len(core.branch), *self.terminal.shape[1:]))
-            play = _fold(
-                self.decisions, core.folded, core.is_folded, core.branch, self.weight, self.terminal, rate, folded
-            )
-            self.folds[share] = folded, play, rate
+            room = self.rooms[0]
+            room.rows[: len(self.terminal)] = self.terminal
+            room.rate[:] = share * self.precision
+            self.folds[share] = _fold(self.core.work, self.core.num_folded, self.weight, room)
         return self.folds[share]
+
+
+class _Room(NamedTuple):
+    """Where the kernel works, rows of lanes that begin with a cache line.
+
+    Attributes:
+        rows: Every different number; see :class:`detente.solve.values.Work`.
+        rate: λ of each player.
+        reach: Reach of each node, or its logarithm.
+        log_sigma: Log-probability of each slot.
+        chance: Probability of each slot that is in the state; 1 elsewhere.
+        sigma: Chances of the options of a job.
+        belief: Weights of the nodes of one infoset.
+        row: Single rows.
+        x: The state.
+        f: What one more sweep adds to it.
+        f_before: The same before the last step.
+        df: How f changed in each of the last steps …
+        step: … and where that alone would lead.
+        small: Matrix and vectors of the small least-squares problem: ``MEMORY`` rows each.
+    """
+
+    rows: np.ndarray
+    rate: np.ndarray
+    reach: np.ndarray
+    log_sigma: np.ndarray
+    chance: np.ndarray
+    sigma: np.ndarray
+    belief: np.ndarray
+    row: np.ndarray
+    x: np.ndarray
+    f: np.ndarray
+    f_before: np.ndarray
+    df: np.ndarray
+    step: np.ndarray
+    small: np.ndarray
+
+
+def _make_rooms(core: Core, whole: Core) -> tuple[_Room, _Room]:
+    """A room for the core and one for the whole; the same where nothing is folded away."""
+    room = _make_room(core)
+    return room, room if whole is core else _make_room(whole)
+
+
+def _make_room(core: Core) -> _Room:
+    decisions = core.decisions
+    num_state, num_slots = len(decisions.state), len(core.slot)
+    return _Room(
+        rows=lanes.aligned(core.num_rows),
+        rate=lanes.aligned(core.root.shape[1]),
+        reach=lanes.aligned(len(decisions.above_node)),
+        log_sigma=lanes.aligned(num_slots),
+        chance=lanes.aligned(num_slots),
+        sigma=lanes.aligned(core.num_sigma),
+        belief=lanes.aligned(max(decisions.num_members, default=1)),
+        row=lanes.aligned(5),
+        x=lanes.aligned(num_state),
+        f=lanes.aligned(num_state),
+        f_before=lanes.aligned(num_state),
+        df=lanes.aligned(MEMORY, num_state),
+        step=lanes.aligned(MEMORY, num_state),
+        small=lanes.aligned(MEMORY + 3, MEMORY),
+    )
 
 
 def _follow_block(
@@ -377,145 +446,89 @@ def _follow_exactly(
         result.bifurcation_at[draw] = point.bifurcation_at
 
 
-@njit(cache=True, nogil=True)
-def _constants(parent, chance_row, chance, leaf_node, leaf_order, leaf_start, payoff, node, draws):  # pragma: no cover
-    """Chance above each node row up to a decision; payoffs of each branch without a further decision; the rest.
-
-    Args:
-        parent: Parent of each game node.
-        chance_row: Row of ``chance`` for the edge into each game node, ``CERTAIN`` where a player takes it.
-        chance: Probability of every option of every chance move, (row, draw).
-        leaf_node: Game node of each leaf.
-        leaf_order: Leaves sorted by branch.
-        leaf_start: First entry of each branch in ``leaf_order``; the last counts for no branch.
-        payoff: Payoff at every leaf, (leaf, player, draw).
-        node: Game node of each node row.
-        draws: The draw in each lane.
-    """
-    num_players, width = payoff.shape[1], len(draws)
-    above = np.ones((len(parent), width))
-    for n in range(1, len(parent)):
-        if chance_row[n] != CERTAIN:
-            for d in range(width):
-                above[n, d] = above[parent[n], d] * chance[chance_row[n], draws[d]]
-    sums = np.zeros((len(leaf_start) - 1, num_players, width))
-    for b in range(len(leaf_start) - 1):
-        for e in range(leaf_start[b], leaf_start[b + 1]):
-            z = leaf_order[e]
-            for i in range(num_players):
-                for d in range(width):
-                    sums[b, i, d] += above[leaf_node[z], d] * payoff[z, i, draws[d]]
-    return above[node], sums[:-1], sums[-1]
-
-
 # -- the kernel --------------------------------------------------------------------------------------
 # All arrays end in an axis of LANES draws; detente.solve.lanes works on one such row at a time.
 @njit(nogil=True, error_model="numpy")
-def _pass_down(decisions, weight, x_of_slot, logs, reach):  # pragma: no cover - compiled
+def _pass_down(decisions, chain, weight, chance, logs, reach):  # pragma: no cover - compiled
     """Reach of every node that enters a belief; its logarithm when ``logs``."""
     above_node, above_slot, reached = decisions.above_node, decisions.above_slot, decisions.reached
     for n in range(len(above_node)):
         if not reached[n]:
             continue
-        a, s = above_node[n], above_slot[n]
+        a, s, w = above_node[n], above_slot[n], chain[n]
         if logs:
             for d in range(LANES):
-                reach[n, d] = np.log(weight[n, d]) if weight[n, d] > 0.0 else LOG_IMPOSSIBLE
+                reach[n, d] = np.log(weight[w, d]) if weight[w, d] > 0.0 else LOG_IMPOSSIBLE
             if a >= 0:
                 lanes.add(reach, n, reach, n, reach, a)
-                lanes.add(reach, n, reach, n, x_of_slot, s)
+                lanes.add(reach, n, reach, n, chance, s)
         elif a >= 0:
-            lanes.multiply(reach, n, reach, a, x_of_slot, s)
-            lanes.multiply(reach, n, reach, n, weight, n)
+            lanes.multiply(reach, n, reach, a, chance, s)
+            if w != ONE:
+                lanes.multiply(reach, n, reach, n, weight, w)
         else:
-            lanes.copy(reach, n, weight, n)
+            lanes.copy(reach, n, weight, w)
 
 
 @njit(nogil=True, error_model="numpy")
-def _pass_up(
-    decisions, rows, beliefs, weight, terminal, rate, reach, logs, value, belief, gives, log_sigma, sigma, row
-):  # pragma: no cover - compiled
-    """Play of the infosets in ``rows``, last first; returns whether some belief underflowed.
-
-    Without ``beliefs`` the first node of an infoset speaks for all. ``value``, ``belief``, ``sigma`` and ``row`` are
-    room to work in: payoffs of the branches of one infoset, weights of its nodes, chances of its options, and single
-    rows (see the names below).
-    """
-    player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
-    node_start, slot_start, branch_start = decisions.node_start, decisions.slot_start, decisions.branch_start
-    below_start, below = decisions.below_start, decisions.below
-    num_players = terminal.shape[1]
-    zero, mass, top, total = 0, 1, 2, 3
-    underflow = False
-    for place in range(len(rows) - 1, -1, -1):
-        i = rows[place]
-        k, m, p = num_options[i], num_members[i], player[i]
-        n0, b0, s0 = node_start[i], branch_start[i], slot_start[i]
-        # What each option is worth at each node; where play ends with it, that is known beforehand.
-        source, at = terminal, b0 * num_players
-        if below_start[b0] < below_start[b0 + m * k]:
-            source, at = value, 0
-            for branch in range(m * k):
-                for c in range(num_players):
-                    lanes.copy(value, branch * num_players + c, terminal, (b0 + branch) * num_players + c)
-                for e in range(below_start[b0 + branch], below_start[b0 + branch + 1]):
-                    for c in range(num_players):
-                        to = branch * num_players + c
-                        lanes.add(value, to, value, to, gives, below[e] * num_players + c)
-        if m == 1 or not beliefs:
-            for a in range(k):
-                lanes.multiply(sigma, a, source, at + a * num_players + p, rate, p)
-        else:  # the beliefs that weigh the nodes
-            if logs:
-                lanes.copy(row, top, reach, n0)
-                for j in range(1, m):
-                    lanes.maximum(row, top, row, top, reach, n0 + j)
-            lanes.copy(row, mass, row, zero)
-            for j in range(m):
+def _pass_up(work, first, last, weight, room, log_sigma, logs):  # pragma: no cover - compiled
+    """Do some jobs; returns whether some belief underflowed."""
+    rows, rate, reach, sigma, belief, row = room.rows, room.rate, room.reach, room.sigma, room.belief, room.row
+    zero, mass, top, total, least = 0, 1, 2, 3, 4
+    row[least] = 1.0
+    for job in range(first, last):
+        for e in range(work.sum_start[job], work.sum_start[job + 1]):
+            lanes.rows_sum(rows, work.sum_row[e], rows, work.item, work.sum_first[e], work.sum_length[e])
+        k = work.num_options[job]
+        if k > 0:
+            m, p, n0, s0, g0 = work.num_members[job], work.player[job], work.node[job], work.slot[job], work.sigma[job]
+            w0 = work.worth_start[job]
+            if m == 1:
+                for a in range(k):
+                    lanes.multiply(sigma, g0 + a, rows, work.worth[w0 + a], rate, p)
+            else:  # the beliefs that weigh the nodes
+                weights, b0 = reach, n0
                 if logs:
-                    lanes.subtract(belief, j, reach, n0 + j, row, top)
-                    lanes.exponential(belief, j, belief, j)
-                else:
-                    lanes.copy(belief, j, reach, n0 + j)
-                lanes.add(row, mass, row, mass, belief, j)
-            for d in range(LANES):
-                underflow |= row[mass, d] < UNDERFLOW
-            lanes.divide(row, mass, rate, p, row, mass)
+                    lanes.copy(row, top, reach, n0)
+                    for j in range(1, m):
+                        lanes.maximum(row, top, row, top, reach, n0 + j)
+                    for j in range(m):
+                        lanes.subtract(belief, j, reach, n0 + j, row, top)
+                        lanes.exponential(belief, j, belief, j)
+                    weights, b0 = belief, 0
+                lanes.copy(row, mass, row, zero)
+                for j in range(m):
+                    lanes.add(row, mass, row, mass, weights, b0 + j)
+                lanes.minimum(row, least, row, least, row, mass)
+                lanes.divide(row, mass, rate, p, row, mass)
+                for a in range(k):
+                    lanes.rows_product(sigma, g0 + a, weights, b0, 1, rows, work.worth, w0 + a, k, m)
+                    lanes.multiply(sigma, g0 + a, sigma, g0 + a, row, mass)
+            # Softmax: sigma holds precision times expected payoff, then the chances of the options.
+            lanes.copy(row, top, sigma, g0)
+            for a in range(1, k):
+                lanes.maximum(row, top, row, top, sigma, g0 + a)
+            lanes.copy(row, total, row, zero)
             for a in range(k):
-                lanes.dot(sigma, a, belief, 0, 1, source, at + a * num_players + p, k * num_players, m)
-                lanes.multiply(sigma, a, sigma, a, row, mass)
-        # Softmax: sigma holds precision times expected payoff, then the chances of the options.
-        lanes.copy(row, top, sigma, 0)
-        for a in range(1, k):
-            lanes.maximum(row, top, row, top, sigma, a)
-        lanes.copy(row, total, row, zero)
-        for a in range(k):
-            lanes.subtract(log_sigma, s0 + a, sigma, a, row, top)
-            lanes.exponential(sigma, a, log_sigma, s0 + a)
-            lanes.add(row, total, row, total, sigma, a)
-        lanes.logarithm(row, top, row, total)
-        for a in range(k):
-            lanes.subtract(log_sigma, s0 + a, log_sigma, s0 + a, row, top)
-            lanes.divide(sigma, a, sigma, a, row, total)
-        # What each node is worth to everybody, passed to the branch above.
-        for j in range(m):
-            for c in range(num_players):
-                to = (n0 + j) * num_players + c
-                lanes.dot(gives, to, sigma, 0, 1, source, at + j * k * num_players + c, num_players, k)
-                lanes.multiply(gives, to, gives, to, weight, n0 + j)
+                lanes.subtract(log_sigma, s0 + a, sigma, g0 + a, row, top)
+                lanes.exponential(sigma, g0 + a, log_sigma, s0 + a)
+                lanes.add(row, total, row, total, sigma, g0 + a)
+            lanes.logarithm(row, top, row, total)
+            for a in range(k):
+                lanes.subtract(log_sigma, s0 + a, log_sigma, s0 + a, row, top)
+                lanes.divide(sigma, g0 + a, sigma, g0 + a, row, total)
+        # What the nodes bring to everybody, passed to the branches above.
+        for e in range(work.give_start[job], work.give_start[job + 1]):
+            to, w = work.give_row[e], work.give_weight[e]
+            lanes.rows_product(
+                rows, to, sigma, work.give_sigma[e], 1, rows, work.item, work.give_first[e], 1, work.give_length[e]
+            )
+            if w != ONE:
+                lanes.multiply(rows, to, rows, to, weight, w)
+    underflow = False
+    for d in range(LANES):
+        underflow |= row[least, d] < UNDERFLOW
     return underflow
-
-
-@njit(nogil=True, error_model="numpy")
-def _sizes(decisions):  # pragma: no cover - compiled
-    """Number of slots; most branches, options and nodes of an infoset."""
-    num_slots, widest, most, crowd = 0, 1, 1, 1
-    for i in range(len(decisions.player)):
-        num_slots += decisions.num_options[i]
-        most = max(most, decisions.num_options[i])
-        widest = max(widest, decisions.num_options[i] * decisions.num_members[i])
-        crowd = max(crowd, decisions.num_members[i])
-    return num_slots, widest, most, crowd
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -527,7 +540,10 @@ def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - comp
     """
     player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
     num_players = terminal.shape[1]
-    _, widest, most, _ = _sizes(decisions)
+    widest, most = 1, 1
+    for i in range(len(player)):
+        most = max(most, num_options[i])
+        widest = max(widest, num_options[i] * num_members[i])
     value = np.empty((widest, num_players))
     sigma = np.empty(most)
     gives = np.zeros((len(decisions.above_node), num_players))
@@ -564,92 +580,57 @@ def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - comp
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fold(decisions, rows, is_folded, branch, weight, terminal, rate, folded):  # pragma: no cover - compiled
-    """Play of the settled infosets ``rows``, and payoffs of the branches that are left with what follows folded in.
-
-    Args:
-        is_folded: Whether each node row belongs to a settled infoset.
-        branch: Branches that are left.
-        folded: Where their payoffs go, (branch, player, lane).
-
-    Returns:
-        Log-probabilities of all slot rows; those of the settled infosets are written.
-    """
-    num_players = terminal.shape[1]
-    num_slots, widest, most, crowd = _sizes(decisions)
-    value = np.empty((widest, num_players, LANES))
-    sigma = np.empty((most, LANES))
-    belief = np.empty((crowd, LANES))
-    row = np.zeros((4, LANES))
-    gives = np.empty((len(decisions.above_node), num_players, LANES))
-    log_sigma = np.zeros((num_slots, LANES))
-    _pass_up(decisions, rows, False, weight, terminal, rate, weight, False, value, belief, gives, log_sigma, sigma, row)
-    for b in range(len(branch)):
-        for c in range(num_players):
-            lanes.copy(folded, b * num_players + c, terminal, branch[b] * num_players + c)
-        for e in range(decisions.below_start[branch[b]], decisions.below_start[branch[b] + 1]):
-            n = decisions.below[e]
-            if is_folded[n]:
-                for c in range(num_players):
-                    lanes.add(folded, b * num_players + c, folded, b * num_players + c, gives, n * num_players + c)
+def _fold(work, num_jobs, weight, room):  # pragma: no cover - compiled
+    """Do the first jobs, at which beliefs do not matter; returns the log-probabilities of their slots."""
+    log_sigma = np.zeros((len(room.sigma), LANES))
+    room.row[:] = 0.0
+    _pass_up(work, 0, num_jobs, weight, room, log_sigma, False)
     return log_sigma
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fixed_point(decisions, weight, terminal, rate, x, goal, max_sweeps, close):  # pragma: no cover - compiled
-    """Anderson-accelerated fixed point for ``LANES`` draws; x is the starting state and becomes the final one.
+def _fixed_point(decisions, work, jobs, root, weight, room, goal, max_sweeps, close):  # pragma: no cover - compiled
+    """Anderson-accelerated fixed point for ``LANES`` draws; the state in the room is the start and the result.
 
-    With ``close`` a last plain sweep makes the play returned consistent with its own beliefs, and judges it by them.
+    With ``close`` a last plain sweep makes the play consistent with its own beliefs, and judges it by them.
+
+    Returns:
+        Payoffs, residual, and number of sweeps.
     """
     if weight.shape[1] != LANES:  # a kernel kept on disk from before LANES was changed would write out of bounds
         raise ValueError("the compiled kernel is out of date: delete the .nbi and .nbc files beside it")
-    state, root = decisions.state, decisions.root
-    num_nodes, num_players, num_state = len(decisions.above_node), terminal.shape[1], len(state)
-    num_slots, widest, most, crowd = _sizes(decisions)
-    rows = np.arange(len(decisions.player))
-    value = np.empty((widest, num_players, LANES))
-    sigma = np.empty((most, LANES))
-    belief = np.empty((crowd, LANES))
-    row = np.zeros((4, LANES))
-    gives = np.zeros((num_nodes, num_players, LANES))
-    reach = np.ones((num_nodes, LANES))
-    log_sigma = np.zeros((num_slots, LANES))
-    x_of_slot = np.ones((num_slots, LANES))
-    f = np.zeros((num_state, LANES))
-    f_before = np.zeros((num_state, LANES))
-    x_before = np.zeros((num_state, LANES))
-    dfs = np.zeros((MEMORY, num_state, LANES))
-    dxs = np.zeros((MEMORY, num_state, LANES))
-    gram = np.zeros((MEMORY, MEMORY, LANES))
-    right = np.zeros((MEMORY, LANES))
-    mix = np.zeros((MEMORY, LANES))
-    damped_mix = np.zeros((MEMORY, LANES))
+    state, x, f, f_before, df, step = decisions.state, room.x, room.f, room.f_before, room.df, room.step
+    rows, log_sigma, chance, row = room.rows, room.log_sigma, room.chance, room.row
+    num_players, num_state = root.shape[1], len(state)
+    gram, newest, right, mix = room.small[:MEMORY], room.small[MEMORY], room.small[MEMORY + 1], room.small[MEMORY + 2]
+    gram[:] = 0.0
+    chance[:] = 1.0
+    row[:] = 0.0
     residual = np.zeros(LANES)
     best = np.full(LANES, np.inf)
     used = np.zeros(LANES, dtype=np.int64)
     finished = np.zeros(LANES, dtype=np.bool_)
-    zero, worst, work, damping = 0, 1, 2, 3
+    zero, worst, work_row, damping = 0, 1, 2, 3
     logs, closing = False, False
     count = 0
     while True:
         for s in range(num_state):
             if logs:
-                lanes.copy(x_of_slot, state[s], x, s)
+                lanes.copy(chance, state[s], x, s)
             else:
-                lanes.exponential(x_of_slot, state[s], x, s)
-        _pass_down(decisions, weight, x_of_slot, logs, reach)
-        underflow = _pass_up(
-            decisions, rows, True, weight, terminal, rate, reach, logs, value, belief, gives, log_sigma, sigma, row
-        )
+                lanes.exponential(chance, state[s], x, s)
+        _pass_down(decisions, work.reach_weight, weight, chance, logs, room.reach)
+        underflow = _pass_up(work, jobs[0], jobs[1], weight, room, log_sigma, logs)
         if underflow and not logs:
             logs = True
             continue
+        place = (count - 1) % MEMORY  # of the newest differences in the memory
         lanes.copy(row, worst, row, zero)
         for s in range(num_state):
             lanes.subtract(f, s, log_sigma, state[s], x, s)
             lanes.maximum(row, worst, row, worst, f, s)
-            lanes.subtract(row, work, row, zero, f, s)
-            lanes.maximum(row, worst, row, worst, row, work)
+            lanes.subtract(row, work_row, row, zero, f, s)
+            lanes.maximum(row, worst, row, worst, row, work_row)
         count += 1
         all_done = True
         for d in range(LANES):
@@ -665,37 +646,47 @@ def _fixed_point(decisions, weight, terminal, rate, x, goal, max_sweeps, close):
             for s in range(num_state):
                 lanes.add(x, s, x, s, f, s)
             continue
-        if count > 1:  # memory: the newest differences replace the oldest
-            place = (count - 2) % MEMORY
-            for s in range(num_state):
-                lanes.subtract(dfs, place * num_state + s, f, s, f_before, s)
-                lanes.subtract(dxs, place * num_state + s, x, s, x_before, s)
+        held = min(count - 1, MEMORY)  # differences in the memory
+        row[damping] = DAMPING
+        newest[:] = 0.0
+        right[:] = 0.0
+        for first in range(0, num_state, CHUNK):
+            width = min(CHUNK, num_state - first)
+            if count > 1:
+                for s in range(first, first + width):
+                    at = place * num_state + s
+                    lanes.subtract(df, at, f, s, f_before, s)
+                    lanes.multiply_add(step, at, df, at, row, damping)
+            for h in range(held):
+                at = h * num_state + first
+                if count > 1:
+                    lanes.dot_add(newest, h, df, place * num_state + first, df, at, width)
+                lanes.dot_add(right, h, df, at, f, first, width)
+        if count > 1:
+            for h in range(held):
+                lanes.copy(gram, place * MEMORY + h, newest, h)
+                lanes.copy(gram, h * MEMORY + place, newest, h)
             for d in range(LANES):
-                if residual[d] > GROWTH * best[d]:
+                if residual[d] > GROWTH * best[d]:  # begin afresh
                     best[d] = residual[d]
-                    dfs[:, :, d] = 0.0
-                    dxs[:, :, d] = 0.0
+                    df[:, :, d] = 0.0
+                    step[:, :, d] = 0.0
                     gram[:, :, d] = 0.0
-            for h in range(MEMORY):
-                at = place * MEMORY + h
-                lanes.dot(gram, at, dfs, place * num_state, 1, dfs, h * num_state, 1, num_state)
-                lanes.copy(gram, h * MEMORY + place, gram, at)
-        for h in range(MEMORY):
-            lanes.dot(right, h, dfs, h * num_state, 1, f, 0, 1, num_state)
+                    right[:, d] = 0.0
         _mixture(gram, right, mix)
         for d in range(LANES):
             best[d] = min(best[d], residual[d])
             row[damping, d] = 0.0 if finished[d] else DAMPING  # a draw that has converged stays where it is
             for h in range(MEMORY):
                 mix[h, d] = 0.0 if finished[d] else -mix[h, d]
-                damped_mix[h, d] = DAMPING * mix[h, d]
+        to = ((count - 1) % MEMORY) * num_state  # over the oldest
         for s in range(num_state):
-            lanes.copy(x_before, s, x, s)
             lanes.copy(f_before, s, f, s)
-            lanes.multiply_add(x, s, f, s, row, damping)
-            for h in range(MEMORY):
-                lanes.multiply_add(x, s, dxs, h * num_state + s, mix, h)
-                lanes.multiply_add(x, s, dfs, h * num_state + s, damped_mix, h)
+            lanes.multiply(row, work_row, f, s, row, damping)
+            for h in range(held):
+                lanes.multiply_add(row, work_row, step, h * num_state + s, mix, h)
+            lanes.copy(step, to + s, row, work_row)
+            lanes.add(x, s, x, s, row, work_row)
     for s in range(num_state):  # what is not a number is never converged
         for d in range(LANES):
             if not np.isfinite(f[s, d]):
@@ -704,8 +695,8 @@ def _fixed_point(decisions, weight, terminal, rate, x, goal, max_sweeps, close):
     for e in range(len(root)):
         for c in range(num_players):
             for d in range(LANES):
-                payoff[c, d] += gives[root[e], c, d]
-    return log_sigma, payoff, residual, used
+                payoff[c, d] += rows[root[e, c], d]
+    return payoff, residual, used
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
