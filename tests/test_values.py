@@ -10,7 +10,7 @@ from detente.model.scenario import load_scenario
 from detente.solve.plan import make_plan
 from detente.solve.problem import different_payoffs, different_rows, edge_chance, evaluate
 from detente.solve.reduced import SweepEquations
-from detente.solve.sweep import LANES, _Block, _equations, _find_settled_everywhere, _make_rooms
+from detente.solve.sweep import LANES, _Block, _equations, _find_settled_everywhere, _make_room
 from detente.solve.values import ONE, ZERO, find_constants, find_core
 
 
@@ -95,12 +95,13 @@ def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded):
     if folded:  # infosets of one node after which nothing is left to believe
         precision = np.full((len(game.players), LANES), 0.7)
         settled = _find_settled_everywhere(plan, constants, weights, terminals, precision)
-    core, whole = find_core(plan, constants, settled), find_core(plan, constants, np.zeros_like(settled))
+    core = find_core(plan, constants, settled, payoffs=not folded)
+    room = _make_room(core)
     block = _Block(
         constants=constants,
         core=core,
-        whole=whole,
-        rooms=_make_rooms(core, whole),
+        whole=core,
+        rooms=(room, room),
         weight=weights,
         terminal=terminals,
         precision=np.full((len(game.players), LANES), 0.7),
@@ -128,6 +129,8 @@ def test_numbering_saves_most_of_the_restraint_game():
     plan = make_plan(game)
     constants = find_constants(game, plan)
     assert len(constants.start) - 1 < constants.branch.size / 10
-    core = find_core(plan, constants, np.zeros(len(plan.decisions.player), dtype=bool))
-    assert core.num_rows < len(plan.node) * len(game.players)
+    nothing = np.zeros(len(plan.decisions.player), dtype=bool)
+    whole, core = (find_core(plan, constants, nothing, payoffs=payoffs) for payoffs in (True, False))
+    assert whole.num_rows < len(plan.node) * len(game.players)
+    assert core.num_rows < whole.num_rows  # what the first move brings concerns nobody who moved before
     assert len(different_payoffs(game)[1]) == game.num_leaves

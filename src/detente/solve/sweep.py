@@ -104,9 +104,9 @@ def sweep(
     constants = find_constants(problem.game, plan)
     weights, terminals = constants.evaluate(problem)
     settled = _find_settled_everywhere(plan, constants, weights, terminals, precision)
-    core = find_core(plan, constants, settled)
-    whole = find_core(plan, constants, np.zeros_like(settled))
-    rooms = _make_rooms(core, whole)
+    core = find_core(plan, constants, settled, payoffs=False)
+    whole = find_core(plan, constants, np.zeros_like(settled), payoffs=True)
+    rooms = _make_room(core), _make_room(whole)
     weight, terminal, rate = (lanes.aligned(len(a)) for a in (weights, terminals, precision))
     for first in range(0, num_draws, LANES):
         draws = np.minimum(np.arange(first, first + LANES), num_draws - 1)
@@ -321,12 +321,6 @@ class _Room(NamedTuple):
     df: np.ndarray
     step: np.ndarray
     small: np.ndarray
-
-
-def _make_rooms(core: Core, whole: Core) -> tuple[_Room, _Room]:
-    """A room for the core and one for the whole; the same where nothing is folded away."""
-    room = _make_room(core)
-    return room, room if whole is core else _make_room(whole)
 
 
 def _make_room(core: Core) -> _Room:

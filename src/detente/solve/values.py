@@ -173,8 +173,9 @@ class Core:
         num_folded: How many jobs, the first, are those of the infosets folded away and of what they bring.
         num_rows: Rows of numbers in all.
         num_sigma: Rows for the chances of options.
-        root: Rows of what the first decisions bring, (entry, player).
-        brings: Row of what each branch that is left brings without a further decision that is left, (branch, player).
+        root: Rows of what the first decisions bring, (entry, player), where payoffs are wanted.
+        brings: Row of what each branch that is left brings without a further decision that is left, (branch, player);
+            right for the player who moves and for those whose payoff is wanted there.
         folded_slot: Slot rows that are folded away.
         folded_from: Slot, among those of the first jobs, that has the same play.
     """
@@ -193,27 +194,33 @@ class Core:
     folded_from: np.ndarray
 
 
-def find_core(plan: Plan, constants: Constants, settled: np.ndarray) -> Core:
+def find_core(plan: Plan, constants: Constants, settled: np.ndarray, *, payoffs: bool) -> Core:
     """Fold away the settled infosets, and number every value that a pass up computes.
 
     Args:
         plan: The decisions of a game.
         constants: Its payoffs and chances.
         settled: Which infoset rows are folded away; no infoset that stays stands below one of them.
+        payoffs: Whether the expected payoffs at the root are wanted. What a node brings to a player is otherwise
+            computed only where that player has moved before.
     """
-    return _find_core(plan, constants, settled.tobytes())
+    return _find_core(plan, constants, settled.tobytes(), payoffs)
 
 
 @lru_cache(maxsize=16)
-def _find_core(plan: Plan, constants: Constants, settled_bytes: bytes) -> Core:
+def _find_core(plan: Plan, constants: Constants, settled_bytes: bytes, payoffs: bool) -> Core:
     settled = np.frombuffer(settled_bytes, dtype=bool)
     decisions = plan.decisions
+    wanted = np.full((len(decisions.above_node), constants.branch.shape[1]), payoffs)
+    if not payoffs:
+        _moved_before(decisions, wanted)
     core, node, branch, slot = restrict(decisions, ~settled)
     work, num_folded, num_rows, num_sigma, node_row, brings, folded_from = _number(
         decisions,
         constants.branch[:-1],
         constants.node,
         settled,
+        wanted,
         _inverse(node, len(decisions.above_node)),
         _inverse(slot, int(decisions.num_options.sum())),
         len(constants.start) - 1,
@@ -239,6 +246,17 @@ def _inverse(places: np.ndarray, length: int) -> np.ndarray:
     number = np.full(length, NOTHING_ABOVE, dtype=np.int64)
     number[places] = np.arange(len(places))
     return number
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _moved_before(decisions, wanted):  # pragma: no cover - compiled
+    """Mark the players who have moved before each node row."""
+    mover = np.repeat(decisions.player, decisions.num_members)
+    for n in range(len(wanted)):
+        a = decisions.above_node[n]
+        if a >= 0:
+            wanted[n] = wanted[a]
+            wanted[n, mover[a]] = True
 
 
 # -- numbering ---------------------------------------------------------------------------------------
@@ -421,7 +439,9 @@ def _add_choice(book, player, values):  # pragma: no cover - compiled
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _number(decisions, branch_row, node_weight, settled, node_number, slot_number, num_constants):  # pragma: no cover
+def _number(
+    decisions, branch_row, node_weight, settled, wanted, node_number, slot_number, num_constants
+):  # pragma: no cover - compiled
     """Number the values of all infosets, the settled ones first; see :class:`Work` and :class:`Core`."""
     num_players, num_branches, num_nodes = branch_row.shape[1], len(branch_row), len(node_weight)
     num_infosets, num_slots = len(settled), len(slot_number)
@@ -443,8 +463,12 @@ def _number(decisions, branch_row, node_weight, settled, node_number, slot_numbe
         if part == 1:  # a last job of the first part: what the settled infosets bring to the branches that are left
             for i in range(num_infosets):
                 b0 = decisions.branch_start[i]
-                for b in range(b0, b0 + decisions.num_options[i] * decisions.num_members[i] * (not settled[i])):
+                k, m, p = decisions.num_options[i], decisions.num_members[i], decisions.player[i]
+                for b in range(b0, b0 + k * m * (not settled[i])):
+                    n = decisions.node_start[i] + (b - b0) // k
                     for c in range(num_players):
+                        if c != p and not wanted[n, c]:
+                            continue
                         nodes = below[below_start[b] : below_start[b + 1]]
                         brings[b, c] = _add_sum(book, branch_row[b, c], nodes, folded, node_row, c)
             worth_start[job + 1] = num_worth
@@ -458,6 +482,8 @@ def _number(decisions, branch_row, node_weight, settled, node_number, slot_numbe
             n0, b0, s0 = decisions.node_start[i], decisions.branch_start[i], decisions.slot_start[i]
             for b in range(b0, b0 + m * k):
                 for c in range(num_players):
+                    if c != p and not wanted[n0 + (b - b0) // k, c]:
+                        continue
                     nodes = below[below_start[b] : below_start[b + 1]]
                     value[b, c] = _add_sum(book, brings[b, c], nodes, folded if part == 0 else left, node_row, c)
             player[job] = p
@@ -478,9 +504,10 @@ def _number(decisions, branch_row, node_weight, settled, node_number, slot_numbe
                 num_worth += m * k
             worth_start[job + 1] = num_worth
             for j in range(m):
-                at = b0 + j * k
+                at, weight = b0 + j * k, node_weight[n0 + j]
                 for c in range(num_players):
-                    node_row[n0 + j, c] = _add_give(book, who, sigma[job], node_weight[n0 + j], value[at : at + k, c])
+                    if wanted[n0 + j, c]:
+                        node_row[n0 + j, c] = _add_give(book, who, sigma[job], weight, value[at : at + k, c])
             sum_start[job + 1], give_start[job + 1] = book.count[SUMS], book.count[GIVES]
             job += 1
     sums, gives = book.count[SUMS], book.count[GIVES]
