@@ -274,12 +274,14 @@ class House:
 
 
 @contextmanager
-def house(database: str | Path = ":memory:", *, worker: Any = None, start: int = 0) -> Iterator[House]:
+def house(
+    database: str | Path = ":memory:", *, worker: Any = None, start: int = 0, scenarios: Any = None
+) -> Iterator[House]:
     """A server in this process, with a clock that stands still and random bytes that are the same in every run."""
     clock = Clock()
     store = Store(str(database))
     host = Host(store, clock=clock, bytes_fn=counted_bytes(start), worker=worker)
-    app = make_app(host, address=ADDRESS, clock=clock)
+    app = make_app(host, address=ADDRESS, clock=clock, scenarios=scenarios)
     loop = Loop()
     try:
         loop.run(host.start())
@@ -306,8 +308,19 @@ def postgresql_tools() -> Path | None:
 
 
 @contextmanager
-def postgresql_server(tools: Path, folder: Path) -> Iterator[str]:
-    """A server of its own in a folder of its own, stopped and forgotten afterwards; its URL without a database."""
+def postgresql_server(tools: Path) -> Iterator[str]:
+    """A server of its own in a folder of its own, stopped and forgotten afterwards; its URL without a database.
+
+    The folder is not pytest's: another run of pytest that starts meanwhile closes those to every other user.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="detente-postgresql-") as folder, _postgresql(tools, Path(folder)) as url:
+        yield url
+
+
+@contextmanager
+def _postgresql(tools: Path, folder: Path) -> Iterator[str]:
     import os
     import pwd
     import shutil
@@ -317,9 +330,6 @@ def postgresql_server(tools: Path, folder: Path) -> Iterator[str]:
     # PostgreSQL refuses to run as root.
     user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
     if user:
-        for place in (folder, *folder.parents):
-            if place.stat().st_uid == os.geteuid() and place != Path("/") and not place.stat().st_mode & 0o001:
-                place.chmod(place.stat().st_mode | 0o011)
         shutil.chown(folder, user, user)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -342,14 +352,13 @@ def postgresql_server(tools: Path, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def postgresql_database(server: str, name: str) -> Iterator[str]:
-    """An empty database on a server."""
+    """An empty database on a server; it goes with the server."""
     import pg8000.native
 
     port = int(server.rpartition(":")[2])
     admin = pg8000.native.Connection("detente", host="127.0.0.1", port=port, database="postgres")
-    admin.run(f'CREATE DATABASE "{name}"')
     try:
-        yield f"{server}/{name}"
+        admin.run(f'CREATE DATABASE "{name}"')
     finally:
-        admin.run(f'DROP DATABASE "{name}" WITH (FORCE)')
         admin.close()
+    yield f"{server}/{name}"

@@ -207,6 +207,7 @@ def test_a_seat_can_be_played_with_the_keyboard_alone(server, browser):
     facilitator = enter(browser, server.link)
     desk = create(facilitator)
     tab = enter(browser, link_for(facilitator, desk, "patron"), "Ann")
+    tab.locator("#decision form").wait_for()  # the page that is left has keys of its own
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Skip to the content"
     for _ in range(10):
@@ -218,3 +219,94 @@ def test_a_seat_can_be_played_with_the_keyboard_alone(server, browser):
     tab.keyboard.press("Enter")
     tab.get_by_text("(your choice)").first.wait_for()
     tab.get_by_text("defence only").first.wait_for()
+
+
+def enter_room(browser, address: str, code: str, seat: str, name: str):
+    """A person who was read a room code."""
+    tab = browser.new_context().new_page()
+    tab.goto(address)
+    tab.get_by_label("Room code").fill(code)
+    tab.get_by_role("button", name="Go in").click()
+    tab.get_by_label(seat).check()
+    tab.get_by_label("Your name").fill(name)
+    tab.get_by_role("button", name="Take the seat").click()
+    return tab
+
+
+def named_in(page: Path) -> list[str]:
+    """What the numbered steps of a how-to page say that is to be seen or pressed."""
+    steps = page.read_text(encoding="utf-8").partition("\n1. ")[2].partition("\n```")[0]
+    return [" ".join(name.split()) for name in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", steps)]
+
+
+@pytest.mark.slow
+def test_two_people_and_two_bots_play_october_as_the_how_to_page_says(server, browser, axe):
+    """Every word that the page sets in italics is met on the way."""
+    seen: list[str] = []
+
+    def note(tab) -> None:
+        seen.append(tab.content())
+
+    facilitator = browser.new_page()
+    facilitator.set_default_timeout(15_000)
+    facilitator.goto(server.link)
+    note(facilitator)
+    facilitator.get_by_role("button", name="Enter").click()
+    facilitator.get_by_role("link", name="october-2024", exact=True).click()
+    note(facilitator)
+    look(facilitator, axe, "create")
+    for who, words in (("United States", "two people"), ("Israel", "bot equilibrium"), ("Iran", "bot hawkish")):
+        field = facilitator.get_by_label(who)
+        options = field.locator("option").all_inner_texts()
+        field.select_option(label=next(option for option in options if option.startswith(words)))
+    facilitator.get_by_label("Minutes for each decision").fill("30")
+    facilitator.get_by_role("button", name="Create").click()
+    desk = facilitator.url
+    note(facilitator)
+    ann = enter(browser, link_for(facilitator, desk, "patron 1"), "Ann")
+    facilitator.get_by_role("button", name="Open a room with a code").click()
+    room = facilitator.locator("main .code").inner_text()
+    bob = enter_room(browser, server.link.split("/join")[0], room, "patron 2", "Bob")
+    seen.append("Take the seat")
+    facilitator.get_by_role("button", name="Go on").click()
+    ann.locator("#decision form").wait_for()
+    note(ann)
+    assert "You share this decision with patron 2" in ann.content()
+    look(bob, axe, "seat-shared")
+
+    people = [ann, bob]
+    for number in range(12):
+        facilitator.goto(desk)
+        note(facilitator)
+        if "The game has ended" in facilitator.content():
+            break
+        tab = people[number % 2]
+        for _ in range(600):  # a bot's first move takes as long as the game takes to solve
+            if tab.locator("#decision form").count() or facilitator_says_ended(facilitator, desk):
+                break
+            tab.wait_for_timeout(100)
+        if not tab.locator("#decision form").count():
+            continue
+        open_one = tab.locator("#decision form input[name=decision]").get_attribute("value")
+        options = tab.locator("#decision input[name=option]").evaluate_all("all => all.map(one => one.value)")
+        decide(tab, next(o for o in CHOICES.values() if o in options))
+        for one in people:  # both hear of it, whoever it was
+            one.wait_for_function("id => !document.querySelector(`input[value='${id}']`)", arg=open_one)
+    facilitator.goto(desk)
+    look(facilitator, axe, "desk-ended")
+    facilitator.get_by_role("button", name="Show everything to everybody").click()
+    ann.get_by_text("The exercise is over").wait_for()
+    note(facilitator)
+
+    facilitator.get_by_role("link", name="After-action review").click(timeout=120_000)
+    facilitator.get_by_label("Suppose another choice").select_option("4:red lines")
+    facilitator.get_by_role("button", name="Show", exact=True).click()
+    assert "Had the United States chosen “red lines”" in facilitator.locator("main").inner_text()
+    note(facilitator)
+    look(facilitator, axe, "review-had")
+    facilitator.get_by_role("link", name="back to your page").click()
+    assert facilitator.url == desk
+    words = named_in(ROOT / "docs/how-to/facilitate.md")
+    assert "red lines" in words and len(words) > 20
+    assert not [word for word in words if word not in "\n".join(seen)]
+    assert ann.failed == []

@@ -20,6 +20,7 @@ RANKS = (
     ("solve",),
     ("learn", "decide"),
     ("play", "report"),
+    ("studio",),
     ("cli_common",),
     (
         "cli_decide",

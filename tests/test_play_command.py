@@ -115,7 +115,7 @@ def test_october_is_played_by_the_name_of_a_role():
     typed = "red lines\npublic\n" + "1\n" * 6
     found = run("play", "october-2024", "--as", "united states", "--bot", "protege=record", "--seed", "3", typed=typed)
     assert found.exit_code == 0, found.output
-    assert "You are United States (patron)" in found.output
+    assert "You are the United States (patron)" in found.output
     assert "Accept a strike but rule out oil and nuclear sites" in found.output
     assert "Reply of Israel to the attack: military targets" in found.output
 

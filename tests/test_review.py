@@ -209,7 +209,7 @@ def test_escalation_is_that_of_the_scale_chosen(october, scale):
     by_move = {s.move: s.escalation for s in made.steps}
     assert by_move["retaliation"] == escalation_value("strike on oil", scale)
     assert by_move["press"] is None
-    assert all(act in MOVES for act in OCTOBER.acts.values())
+    assert all(act in MOVES for act in OCTOBER.words.acts.values())
 
 
 def test_a_scale_that_does_not_exist_and_an_exercise_that_has_not_begun_are_refused(october):

@@ -118,7 +118,7 @@ def test_the_meaning_of_every_option_is_on_the_page():
         stage = running.live(desk).state.stage
         for option in ("strike alone", "red lines", "withhold defence"):
             assert stage.meaning("message", option) in page
-        assert "You play United States" in page
+        assert "You play the United States" in page
 
 
 # -- the room -----------------------------------------------------------------------------------------
@@ -311,13 +311,43 @@ def test_a_pause_freezes_the_deadline_and_an_extension_moves_it():
         assert running.live(desk).state.timer.deadline == end + 30 + 1_000
 
 
+def test_deadlines_that_pass_together_leave_room_for_pages_between_them(monkeypatch):
+    from detente.play import host as module
+
+    turns, passes = [], [0]
+    real = module.follow_up
+
+    def counted(state, event, now):
+        turns.append(passes[0])
+        return real(state, event, now)
+
+    async def settle_all(host):
+        async def count():
+            while True:
+                passes[0] += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.ensure_future(count())
+        await asyncio.gather(*(host._settle(live) for live in list(host._lives.values())))
+        counting.cancel()
+
+    with house() as running:
+        desks = [running.create("kuhn-poker", **TWO_PEOPLE | {"minutes": "1"}) for _ in range(12)]
+        running.clock.now += 61
+        monkeypatch.setattr(module, "follow_up", counted)
+        running.loop.run(settle_all(running.host))
+        assert all(running.live(desk).state.timer.expired for desk in desks)
+    assert len(turns) == 12
+    assert max(map(turns.count, turns)) == 1  # one exercise in one pass of the loop, then whoever asks for a page
+
+
 class Stub:
     """Answers for a bot without solving anything."""
 
     def __init__(self, fault=""):
         self.fault, self.asked = fault, []
 
-    async def ask(self, kind, events, *, at):
+    async def ask(self, kind, events, *, at, **more):
         self.asked.append(kind)
         if self.fault:
             raise DetenteError(self.fault)

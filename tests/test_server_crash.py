@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from play_fixtures import forms
+from conftest import missing
+from play_fixtures import forms, postgresql_database, postgresql_server, postgresql_tools
 
 from detente.play.events import event_from_json
 from detente.play.session import replay
@@ -27,7 +28,7 @@ PROGRAM += "database=sys.argv[2], address=None, allow_host=None, bots=len(sys.ar
 class Server:
     """A server process on a port of its own."""
 
-    def __init__(self, database: Path, port: int = 0, *, bots: bool = False):
+    def __init__(self, database: Path | str, port: int = 0, *, bots: bool = False):
         command = [sys.executable, "-c", PROGRAM, str(port), str(database), *(["bots"] if bots else [])]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -144,6 +145,78 @@ def test_what_was_acknowledged_survives_kill_and_nothing_is_there_twice(tmp_path
     assert len(texts) == len(set(texts))
     state = replay(load_stage("kuhn-poker"), [event_from_json(row.body) for row in rows])
     assert len(state.notes) == len(texts)
+
+
+@pytest.fixture
+def postgresql():
+    """An empty database on a PostgreSQL of its own."""
+    tools = postgresql_tools()
+    if tools is None:
+        missing("PostgreSQL was not found: install Debian's `postgresql`.")
+    with (
+        postgresql_server(tools) as server,
+        postgresql_database(server, "crash") as address,
+    ):
+        yield address
+
+
+def also_at(port: int, person: Person, page: str) -> Person:
+    """The same person at another server of the same exercises, once that one knows them."""
+    other = Person(port)
+    other.cookies = person.cookies
+    for _ in range(100):
+        if other.ask("GET", page)[0] == 200:
+            return other
+        time.sleep(0.1)
+    raise AssertionError("the other server does not let them in")
+
+
+def wait_for_more(acknowledged: list[str], count: int = 5) -> None:
+    """Until some more has been acknowledged: a busy machine takes its time."""
+    enough = len(acknowledged) + count
+    for _ in range(600):
+        if len(acknowledged) >= enough:
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing was acknowledged for half a minute")
+
+
+@pytest.mark.slow
+def test_servers_on_one_postgresql_are_killed_in_turn_and_lose_nothing_that_either_acknowledged(postgresql):
+    dice = random.Random(20241002)
+    servers = [Server(postgresql), Server(postgresql)]
+    facilitator, desk = start_exercise(servers[0])
+    csrf = dict(forms(facilitator.ask("GET", desk)[1])[0].fields)["csrf"]
+    acknowledged: list[list[str]] = [[], []]
+    for round_number in range(3):
+        people = [also_at(server.port, facilitator, desk) for server in servers]
+        writers = [
+            threading.Thread(target=write_until_killed, args=(person, desk, f"r{round_number}s{s}w{k}", csrf, told))
+            for s, (person, told) in enumerate(zip(people, acknowledged, strict=True))
+            for k in range(2)
+        ]
+        for writer in writers:
+            writer.start()
+        first = round_number % 2
+        for which in (first, 1 - first):  # the other one goes on by itself for a while
+            wait_for_more(acknowledged[which])
+            time.sleep(dice.random() / 2)
+            os.kill(servers[which].process.pid, signal.SIGKILL)
+            servers[which].kill()
+        for writer in writers:
+            writer.join()
+        servers = [Server(postgresql, server.port) for server in servers]
+    for server in servers:
+        server.kill()
+
+    store = Store(postgresql)
+    rows = store.read(desk.rstrip("/").rpartition("/")[2]).result()
+    store.close()
+    texts = [row.body["text"] for row in rows if row.body["kind"] == "note"]
+    assert min(map(len, acknowledged)) > 10
+    assert set().union(*acknowledged) <= set(texts)
+    assert len(texts) == len(set(texts))
+    assert len(replay(load_stage("kuhn-poker"), [event_from_json(row.body) for row in rows]).notes) == len(texts)
 
 
 @pytest.mark.slow

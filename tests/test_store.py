@@ -18,11 +18,11 @@ NOTE = Row({"version": 1, "kind": "note", "text": "begun"})
 
 
 @pytest.fixture(scope="module")
-def postgresql_module(tmp_path_factory):
+def postgresql_module():
     tools = postgresql_tools()
     if tools is None:
         missing("PostgreSQL was not found: install Debian's `postgresql`.")
-    with postgresql_server(tools, tmp_path_factory.mktemp("postgresql")) as server:
+    with postgresql_server(tools) as server:
         yield server
 
 

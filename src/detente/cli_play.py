@@ -123,7 +123,7 @@ def _play_out(stage: "Stage", created: Any, me: str, console: "Console") -> tupl
     console.print(stage.title, style="bold")
     if stage.summary != stage.title:
         console.print(stage.summary)
-    console.print(f"You are {stage.role(me)}{'' if stage.role(me) == me else f' ({me})'}. {HELP}\n")
+    console.print(f"You are {stage.named(me)}{'' if stage.role(me) == me else f' ({me})'}. {HELP}\n")
     shown = 0
     while not state.ended:
         event = due(state, now=_now()) or bot_move(state, at=_now())

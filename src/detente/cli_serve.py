@@ -1,17 +1,19 @@
 """`detente serve`: exercises with people in the seats, in the browser."""
 
 import socket
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detente.cli_common import needs
 from detente.errors import UsageError
 
 if TYPE_CHECKING:
     from detente.play.store import Store
 
-EXTRA = "the part that serves exercises is not installed. Run: pip install 'detente[play]'"
 BACKLOG = 2048
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -28,18 +30,17 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A name by which people reach the server (repeatable).")
     ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(metavar="FOLDER", help="A scenario of your own to offer (repeatable).")
+    ] = None,
     bots: Annotated[bool, typer.Option("--bots/--no-bots", help="Whether this process lets bots play.")] = True,
 ) -> None:
     """Run exercises in the browser: a facilitator, people and bots in the seats."""
-    try:
-        import sqlalchemy  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UsageError(f"serve: {EXTRA} ({error.name} is missing)") from None
+    needs("play", "sqlalchemy", "starlette", "uvicorn", what="serve")
 
     from detente.play.store import Store
 
+    scenarios = own_scenarios(scenario or ())
     listening = _listen(host, port)
     place = address or _place(host, listening.getsockname()[1])
     store = Store(database)
@@ -47,8 +48,11 @@ def serve(
         link = _facilitator_link(store, place)
         typer.echo(f"Exercises are kept in {_without_password(database)}")
         typer.echo(f"Facilitator: {link}")
+        if bots:
+            typer.echo(f"Explore scenarios: {place.rstrip('/')}/explore")
         typer.echo("The link lets one person in, once. Stop with Ctrl-C; everything recorded is kept.")
-        _run(store, listening, place, _hosts(host, place, allow_host), bots=bots, own_address=address is not None)
+        app_fn = _app_fn(place, _hosts(host, place, allow_host), own_address=address is not None, scenarios=scenarios)
+        _run(store, listening, app_fn, bots=bots)
     finally:
         store.close()
         listening.close()
@@ -115,19 +119,61 @@ def _without_password(database: str) -> str:
     return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", database)
 
 
-def _run(
-    store: "Store", listening: socket.socket, place: str, hosts: frozenset[str], *, bots: bool, own_address: bool
-) -> None:
+def own_scenarios(folders: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Scenarios of one's own, read and checked now: nobody should be sitting there when a mistake in one shows.
+
+    Args:
+        folders: Where they are.
+
+    Returns:
+        Name → (folder, title).
+
+    Raises:
+        UsageError: If one is no folder, or has the name of another scenario or of a library game.
+        ScenarioError: If a file of one is wrong.
+
+    Example:
+        >>> own_scenarios([])
+        {}
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for folder in folders:
+        path = Path(folder).expanduser().resolve()
+        if not path.is_dir():
+            raise UsageError(f"--scenario: {folder!r} is not a folder. Give the folder that holds scenario.toml.")
+        from detente.model.scenario import check_against_game, load_scenario
+        from detente.play.pages import games
+
+        if path.name in {*found, *dict(games())}:
+            raise UsageError(f"--scenario: there is a scenario or game {path.name!r} already. Rename {folder!r}.")
+        loaded = load_scenario(path)
+        check_against_game(loaded, loaded.game)
+        found[path.name] = (str(path), loaded.file.title)
+    return found
+
+
+def _app_fn(place: str, hosts: frozenset[str], *, own_address: bool, scenarios: dict[str, tuple[str, str]]) -> Any:
+    from detente.play.server import make_app
+    from detente.studio.routes import Studio
+
+    def make(exercises: Any) -> Any:
+        parts = [] if exercises.worker is None else [Studio(Path.cwd())]  # without bots this process solves nothing
+        return make_app(
+            exercises, parts=parts, address=place, hosts=hosts, behind_proxy=own_address, scenarios=scenarios
+        )
+
+    return make
+
+
+def _run(store: "Store", listening: socket.socket, app_fn: Any, *, bots: bool) -> None:
     import uvicorn
 
     from detente.play.host import Host
-    from detente.play.server import make_app
     from detente.play.worker import Worker
 
     exercises = Host(store, worker=Worker() if bots else None)
-    app = make_app(exercises, address=place, hosts=hosts, behind_proxy=own_address)
     config = uvicorn.Config(
-        app,
+        app_fn(exercises),
         log_level="warning",
         access_log=False,  # addresses of links are secrets
         server_header=False,
@@ -143,4 +189,6 @@ def _run(
             exercises.streams.close()
             super().handle_exit(sig, frame)
 
+    # The thread that writes to the database must not keep a page waiting for the usual 5 ms each time.
+    sys.setswitchinterval(0.0005)
     Server(config).run(sockets=[listening])

@@ -41,6 +41,7 @@ from detente.model.priors import (
 )
 from detente.record import Estimate, Figure, Ledger, as_of, figures_in_words, find, load_ledger
 from detente.record.salvo import SalvoFit, SalvoReport, fit_salvo, is_share, midpoints
+from detente.record.scales import MOVES
 
 FORMAT = 1
 SALVO_PARTS = ("reliability", "interception")
@@ -62,6 +63,11 @@ def _as_written(value: Any) -> Any:
         return value
     rest = {k: v for k, v in value.items() if k not in ("from", "kind")}
     return {"kind": "from the record", "source": value["from"], "shape": value.get("kind"), **rest}
+
+
+def _as_option(value: Any) -> Any:
+    """An option's meaning alone, as the table that it stands for."""
+    return {"meaning": value} if isinstance(value, str) else value
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -276,6 +282,41 @@ class BaseRate(_Entry):
     source: Text
 
 
+class OptionWords(_Entry):
+    """What an option of a move is, for people who have to choose it.
+
+    Attributes:
+        meaning: What choosing it means, in a sentence.
+        act: Kind of act that comes closest, as ``detente record scales`` names it: it says where the option stands on
+            published scales of escalation.
+        rung: Where it stands on the crisis's own ladder of escalation: any numbers, larger is worse.
+    """
+
+    meaning: str = ""
+    act: str = ""
+    rung: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _known_act(self) -> "OptionWords":
+        if self.act and self.act not in MOVES:
+            raise ValueError(f"act: {self.act!r} is not a kind of act.{nearest(self.act, MOVES)}")
+        return self
+
+
+class MoveWords(_Entry):
+    """What a move is called and what its options mean, for people in the seats of an exercise.
+
+    Attributes:
+        title: What it is called.
+        meaning: What is decided, in a sentence.
+        options: Option → what it is; a text alone is its meaning.
+    """
+
+    title: str = ""
+    meaning: str = ""
+    options: dict[str, Annotated[OptionWords, BeforeValidator(_as_option)]] = {}
+
+
 class ScenarioFile(_Entry):
     """The contents of ``scenario.toml``.
 
@@ -296,6 +337,7 @@ class ScenarioFile(_Entry):
         policies: By name.
         outcomes: By name.
         base_rates: By name of the outcome they stand beside.
+        moves: By name of a move: what people who play it are to read, and where its options stand on scales.
         observed: What was seen to happen.
     """
 
@@ -315,6 +357,7 @@ class ScenarioFile(_Entry):
     policies: dict[str, Policy]
     outcomes: dict[str, OutcomeOfInterest]
     base_rates: dict[str, BaseRate] = {}
+    moves: dict[str, MoveWords] = {}
     observed: Observed | None = None
 
 
@@ -694,8 +737,11 @@ def _known_keys(loc: list[str]) -> list[str]:
         "policies": Policy,
         "outcomes": OutcomeOfInterest,
         "base_rates": BaseRate,
+        "moves": MoveWords,
         "observed": Observed,
     }
+    if len(loc) > 3 and loc[0] == "moves":
+        return list(OptionWords.model_fields)
     return list((ScenarioFile if len(loc) == 1 else sections.get(loc[0], ScenarioFile)).model_fields)
 
 
@@ -837,6 +883,11 @@ def check_against_game(scenario: Scenario, game: Game) -> None:
         for move, reports in scenario.file.observed.reports.items():
             for option in reports.fits:
                 check("observed.reports", {move: option}, offered)
+    for move, words in scenario.file.moves.items():
+        if move not in offered:
+            raise ScenarioError(f"{path}: moves: the rules have no move {move!r}.{nearest(move, offered)}")
+        for option in words.options:
+            check("moves", {move: option}, offered)
     for move in scenario.file.courses:
         if move not in offered:
             raise ScenarioError(f"{path}: courses: the rules have no move {move!r}.{nearest(move, offered)}")

@@ -9,6 +9,7 @@ from detente.play.exercise import EventFn, Live
 from detente.play.guard import Refused
 from detente.play.host import FACILITATOR, OBSERVER, SEAT
 from detente.play.pages import TEAMS, desk_page, games, home_page
+from detente.play.review_site import review_page, review_text
 from detente.play.seat import VERSION_LENGTH, addressees
 from detente.play.server import NOTHING, Site, Visitor, page, see, stream_of
 from detente.play.stage import Stage, load_stage
@@ -59,7 +60,7 @@ async def show_again(site: Site, request: "Request", visitor: Visitor, refusal: 
     if rest.startswith("exercise/"):
         live, _ = await _exercise(site, rest)
         return page(_desk(site, visitor, live, notice=str(refusal)), refusal.status)
-    return page(home_page(site.host, visitor.grant, visitor.token, None, str(refusal)), refusal.status)
+    return page(_list(site, visitor, notice=str(refusal)), refusal.status)
 
 
 async def _exercise(site: Site, rest: str) -> tuple[Live, str]:
@@ -82,10 +83,10 @@ def _desk(site: Site, visitor: Visitor, live: Live, **values: Any) -> str:
 async def _home(site: Site, request: "Request", visitor: Visitor, rest: str, fields: Fields | None) -> "Response":
     if fields is None and rest == "":
         game = request.query_params.get("game", "")
-        stage = await _stage(game) if game else None
-        return page(home_page(site.host, visitor.grant, visitor.token, stage))
+        stage = await _stage(site, game) if game else None
+        return page(_list(site, visitor, game, stage))
     if fields is not None and rest == "create":
-        stage = await _stage(fields.get("game", ""))
+        stage = await _stage(site, fields.get("game", ""))
         exercise = form_key(visitor.token, "exercise", fields.get("key", ""))[:32]
         try:
             live = await site.host.create(created_from(fields, stage, exercise, site))
@@ -94,16 +95,28 @@ async def _home(site: Site, request: "Request", visitor: Visitor, rest: str, fie
         return see(_here(visitor, live))
     if fields is not None and rest == "facilitator":
         link = f"{site.address}/join/{await site.host.issue(FACILITATOR)}"
-        return page(home_page(site.host, visitor.grant, visitor.token, None, link=link))
+        return page(_list(site, visitor, link=link))
     raise Refused(404, NOTHING)
 
 
-async def _stage(game: str) -> Stage:
+def _list(site: Site, visitor: Visitor, game: str = "", stage: Stage | None = None, **values: Any) -> str:
+    return home_page(
+        site.host, visitor.grant, visitor.token, offered(site), game=game, stage=stage, links=site.links, **values
+    )
+
+
+def offered(site: Site) -> tuple[tuple[str, str], ...]:
+    """Names and titles of what an exercise can be created of: the server's own folders first."""
+    return (*((name, title) for name, (_, title) in site.scenarios.items()), *games())
+
+
+async def _stage(site: Site, game: str) -> Stage:
     import asyncio
 
-    if game not in dict(games()):  # a form may not name a folder of this machine
+    if game not in dict(offered(site)):  # a form may not name a folder of this machine
         raise Refused(404, NOTHING)
-    return await asyncio.to_thread(load_stage, game)
+    folder, _ = site.scenarios.get(game, (game, ""))
+    return await asyncio.to_thread(load_stage, folder)
 
 
 def created_from(fields: Fields, stage: Stage, exercise: str, site: Site) -> e.Created:
@@ -180,9 +193,9 @@ async def _show(site: Site, request: "Request", visitor: Visitor, live: Live, ac
         seen = request.query_params.get("seen", "")[:VERSION_LENGTH]
         return stream_of(site, (live.id, FACILITATOR, ""), live, seen)
     if action == "review":
-        return await review_page(site, live)
+        return await review_page(site, request, live)
     if action == "review.html":
-        return _file(live, action, "text/html; charset=utf-8", await _review(site, live))
+        return _file(live, action, "text/html; charset=utf-8", await review_text(site, live))
     return await _download(live, action)
 
 
@@ -213,26 +226,6 @@ def _file(live: Live, name: str, kind: str, body: str | bytes) -> "Response":
 
     headers = {"content-disposition": f'attachment; filename="{live.id[:8]}-{name}"'}
     return Response(body, headers=headers, media_type=kind)
-
-
-async def _review(site: Site, live: Live) -> str:
-    if site.host.worker is None:
-        raise Refused(503, "This server solves no games, so that it has no review. Start it without --no-bots.")
-    return await site.host.worker.ask("review", live.events, at=site.host.clock())
-
-
-async def review_page(site: Site, live: Live) -> "Response":
-    """The after-action review as a page; its style sheet is let through by its hash, scripts are not."""
-    import base64
-    import hashlib
-    import re
-
-    text = await _review(site, live)
-    sheets = re.findall(r"<style[^>]*>(.*?)</style>", text, flags=re.DOTALL)
-    hashes = [base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode() for sheet in sheets]
-    allowed = " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"
-    policy = f"default-src 'none'; style-src {allowed}; img-src data:; frame-ancestors 'none'; base-uri 'none'"
-    return page(text, headers={"content-security-policy": policy})
 
 
 # -- who may enter ------------------------------------------------------------------------------------

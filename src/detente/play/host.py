@@ -49,6 +49,7 @@ class Host:
     _alarms: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _bots: dict[str, asyncio.Task] = field(default_factory=dict)
     _tasks: set[asyncio.Task] = field(default_factory=set)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # -- beginning and end ------------------------------------------------------------------------
     async def start(self) -> None:
@@ -201,17 +202,20 @@ class Host:
         """Record what is due: chance, deadlines, defaults."""
         async with live.lock:
             for _ in range(MOST_ATTEMPTS):
-                state, found = follow_up(live.state, None, self.clock())
+                async with self._turn:
+                    state, found = follow_up(live.state, None, self.clock())
+                    await asyncio.sleep(0)  # pages that are asked for come between a hundred deadlines
                 if not found or await self._append(live, state, found, None):
                     break
                 await self._catch_up(live)
-        self.changed(live)
+        async with self._turn:
+            self.changed(live)
+            await asyncio.sleep(0)
 
     def changed(self, live: Live) -> None:
         """Tell the pages that show something new, set the alarm for the next deadline, and let a bot begin."""
-        for exercise, role, seat in self.streams.pages():
-            if exercise == live.id:
-                self.streams.tell((exercise, role, seat), self.version(live, role, seat))
+        for page in self.streams.pages(live.id):
+            self.streams.tell(page, self.version(live, *page[1:]))
         self._set_alarm(live)
         if live.trouble and live.troubled_at != live.place:
             live.trouble = ""

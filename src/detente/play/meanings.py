@@ -1,6 +1,9 @@
-"""What the options of the rules of restraint mean, in a sentence each, and where they stand on escalation scales."""
+"""What moves are called and options mean, and where they stand on scales: for restraint, and as a scenario says."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 RESTRAINT = "detente.library.restraint:restraint"
 
@@ -72,26 +75,79 @@ _ACTS = {
     ("next", "stop"): "no force",
     ("next", "war"): "regional war",
 }
-ACTS: Mapping[str, Mapping[tuple[str, str], str]] = {RESTRAINT: _ACTS}
 
 
-def words_of(rules: str, who: Mapping[str, str]) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """Titles of moves and meanings of options for rules that this package ships; empty for others.
+@dataclass(frozen=True)
+class Words:
+    """What people read of the moves of a crisis.
+
+    Attributes:
+        titles: Move → what it is called.
+        about: Move → what is decided.
+        meanings: (move, option) → what choosing it means.
+        acts: (move, option) → kind of act in ``detente.record.scales.MOVES`` that comes closest.
+        rungs: (move, option) → where it stands on the crisis's own ladder of escalation; empty if it has none.
+    """
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    acts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    rungs: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+def words_of(rules: str, who: Mapping[str, str], moves: Mapping[str, Any] | None = None) -> Words:
+    """Titles and meanings: what this package says of rules that it ships, and over it what the scenario's file says.
 
     Args:
         rules: Where the rules are, ``module:function``.
         who: Role → who that is.
-
-    Returns:
-        Move → title, and (move, option) → meaning.
+        moves: Of the scenario's file: move → a :class:`detente.model.scenario.MoveWords`.
 
     Example:
-        >>> titles, meanings = words_of(RESTRAINT, {"patron": "France", "protege": "Serbia", "adversary": "Austria"})
-        >>> titles["message"], meanings["involvement", "press for a halt"]
-        ('Message from France to Serbia', 'Press Serbia to stop here.')
+        >>> words = words_of(RESTRAINT, {"patron": "United States", "protege": "Israel", "adversary": "Iran"})
+        >>> words.titles["message"], words.meanings["involvement", "press for a halt"]
+        ('Message from the United States to Israel', 'Press Israel to stop here.')
     """
-    if rules != RESTRAINT:
-        return {}, {}
-    names = {"patron": "the patron", "protege": "the protégé", "adversary": "the adversary"} | dict(who)
-    titles = {move: title.format(**names) for move, title in _TITLES.items()}
-    return titles, {key: text.format(**names) for key, text in _MEANINGS.items()}
+    own = moves or {}
+    options = {(move, option): words for move, stated in own.items() for option, words in stated.options.items()}
+    shipped = _shipped(who) if rules == RESTRAINT else Words()
+    return Words(
+        titles={**shipped.titles, **{move: words.title for move, words in own.items() if words.title}},
+        about={move: words.meaning for move, words in own.items() if words.meaning},
+        meanings={**shipped.meanings, **{key: words.meaning for key, words in options.items() if words.meaning}},
+        acts={**shipped.acts, **{key: words.act for key, words in options.items() if words.act}},
+        rungs={key: words.rung for key, words in options.items() if words.rung is not None},
+    )
+
+
+def _shipped(who: Mapping[str, str]) -> Words:
+    names = {"patron": "the patron", "protege": "the protégé", "adversary": "the adversary"}
+    names |= {role: with_article(name) for role, name in who.items()}
+    return Words(
+        titles={move: title.format(**names) for move, title in _TITLES.items()},
+        meanings={key: text.format(**names) for key, text in _MEANINGS.items()},
+        acts=_ACTS,
+    )
+
+
+# Names that say what kind of thing they name, or are plurals: English puts "the" before them inside a sentence.
+_WITH_ARTICLE = re.compile(
+    r"^(US|USA|UK|UAE|EU|UN|USSR|PRC|DRC|DPRK|Taliban|Houthis|Gambia|Vatican|Kremlin|White House)$"
+    r"|\b(States|Nations|Kingdom|Emirates|Republic|Union|Federation|Commonwealth|Confederation|Empire|League|"
+    r"Coalition|Alliance|Netherlands|Philippines|Bahamas|Maldives|Comoros|Seychelles|Islands)$"
+    r"|^(Islamic |People's |Democratic |Federal )*(Republic|Kingdom|State|Union|Federation|League|Emirate) of "
+)
+
+
+def with_article(name: str) -> str:
+    """A name as it stands inside a sentence: with "the" where English wants it.
+
+    Args:
+        name: As the scenario's file gives it. One that has its article already is left alone.
+
+    Example:
+        >>> with_article("United States"), with_article("Iran"), with_article("the state")
+        ('the United States', 'Iran', 'the state')
+    """
+    return f"the {name}" if _WITH_ARTICLE.search(name) else name

@@ -1,13 +1,14 @@
 """Pages as text: templates filled with what somebody may see, and nothing else."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from detente.play import events as e
 from detente.play.exercise import Live
 from detente.play.host import FACILITATOR, OBSERVER, SEAT, Host
+from detente.play.meanings import with_article
 from detente.play.store import Grant
 from detente.play.tokens import form_key
 from detente.play.views import View, facilitator_view
@@ -40,7 +41,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"utc": utc, "day": day, "who": who}
+    made.filters |= {"utc": utc, "day": day, "who": who, "the": with_article}
     made.globals |= {"notice": "", "notice_title": "", "stream": "", "version": "", "link": ""}
     return made
 
@@ -73,6 +74,16 @@ def who(by: str, player: str) -> str:
         ('patron, by a bot', 'chance')
     """
     return BY_WORDS.get(by, by).format(player=player)
+
+
+def first_upper(text: str) -> str:
+    """A text that begins a sentence.
+
+    Example:
+        >>> first_upper("the United States")
+        'The United States'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def occupants(*, teams: bool = False) -> list[tuple[str, str]]:
@@ -144,16 +155,30 @@ def observer_page(live: Live, grant: Grant) -> str:
     return render("observer", view=view, version=version, base=base, stream=f"{base}stream")
 
 
-def home_page(host: Host, grant: Grant, cookie: str, stage: "Stage | None", notice: str = "", link: str = "") -> str:
+def home_page(
+    host: Host,
+    grant: Grant,
+    cookie: str,
+    offered: Sequence[tuple[str, str]],
+    *,
+    game: str = "",
+    stage: "Stage | None" = None,
+    notice: str = "",
+    link: str = "",
+    links: Sequence[tuple[str, str]] = (),
+) -> str:
     """What a facilitator sees first: the exercises, and how to create one.
 
     Args:
         host: The server's exercises.
         grant: Whose session it is.
         cookie: Its token.
-        stage: What to create an exercise of, if that is chosen.
+        offered: Names and titles of what an exercise can be created of.
+        game: Name of the one that is chosen, or empty.
+        stage: The one that is chosen.
         notice: Why something was refused.
         link: A link that has just been made, to be shown once.
+        links: Address and words of further pages.
     """
     return render(
         "home",
@@ -161,17 +186,19 @@ def home_page(host: Host, grant: Grant, cookie: str, stage: "Stage | None", noti
         csrf=form_key(cookie, "csrf"),
         keys={"create": form_key(cookie, "create", str(len(host.entries)))},
         exercises=list(host.entries.values()),
-        games=games(),
+        games=offered,
+        game=game,
         stage=stage,
         occupants=occupants(teams=True),
         notice=notice,
         link=link,
+        links=links,
     )
 
 
 @lru_cache(maxsize=1)
 def games() -> tuple[tuple[str, str], ...]:
-    """Names and titles of everything that can be played: scenarios, then library games."""
+    """Names and titles of what comes with the package: scenarios, then library games."""
     import tomllib
 
     from detente.library.games import GAMES
@@ -217,7 +244,7 @@ def desk_page(
         seats=_seat_rows(host, live),
         occupants=occupants(),
         next_title=stage.move_title(view.next_move),
-        next_role=stage.role(view.next_player),
+        next_role=first_upper(stage.named(view.next_player)),
         trouble=live.trouble,
         room=live.entry.room,
         address=address,

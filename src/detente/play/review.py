@@ -29,6 +29,8 @@ from detente.play.tables import (
 )
 from detente.record.scales import MOVES, SCALES
 
+LADDER = "ladder"
+OWN_LADDER = "The ladder of this crisis: the rungs that its scenario gives to options. Larger is worse."
 LIKELY = 2.0  # another option at least this many times as likely: the play has left the likely path
 
 
@@ -158,7 +160,7 @@ class Review:
     notes: tuple[tuple[str, str, int], ...]
 
 
-def review(state: State, *, scale: str = "ladder") -> Review:
+def review(state: State, *, scale: str = LADDER) -> Review:
     """The play of an exercise so far beside the equilibrium of its world.
 
     Args:
@@ -189,13 +191,13 @@ def review(state: State, *, scale: str = "ladder") -> Review:
         roles={player: stage.role(player) for player in stage.players},
         precision=state.created.precision,
         scale=scale,
-        scale_meaning=": ".join(SCALES[scale]),
+        scale_meaning=OWN_LADDER if scale == LADDER and stage.words.rungs else ": ".join(SCALES[scale]),
         steps=steps,
         ended=state.ended,
         before=expected_at(tables, 0),
-        outcomes=tuple((_title(stage, n), _word(v)) for n, v in state.position.outcomes.items()),
+        outcomes=tuple((stage.outcome_title(n), _word(v)) for n, v in state.position.outcomes.items()),
         payoffs=state.position.payoffs,
-        titles={n: _title(stage, n) for n in (*tables.numbers, *tables.labels)},
+        titles={n: stage.outcome_title(n) for n in (*tables.numbers, *tables.labels)},
         flags=tuple(n for n, o in tables.game.outcomes.items() if o.kind == "flag"),
         left_at=left,
         likelier_plays=share_likelier(tables, node_of(tables.game, state.history)) if state.ended else None,
@@ -204,11 +206,6 @@ def review(state: State, *, scale: str = "ladder") -> Review:
         branches=tuple((b.number, b.kept, b.reason) for b in state.branches),
         notes=state.notes,
     )
-
-
-def _title(stage: Stage, outcome: str) -> str:
-    """What an outcome is called; one that says what was chosen is called like the move."""
-    return stage.outcomes.get(outcome) or stage.titles.get(outcome) or outcome.replace("_", " ")
 
 
 def _word(value: Any) -> str:
@@ -225,7 +222,6 @@ def _step(state: State, tables: Tables, index: int, scale: str) -> ReviewedStep:
     chances = tables.edge[first : first + len(options)]
     chosen = options.index(step.option)
     values = option_values(tables, node) if game.kind[node] == CHOICE else None
-    act = state.stage.acts.get((step.move, step.option), "")
     return ReviewedStep(
         number=index + 1,
         move=step.move,
@@ -251,8 +247,8 @@ def _step(state: State, tables: Tables, index: int, scale: str) -> ReviewedStep:
             for i, option in enumerate(options)
         ),
         unknown=_unknown(state, tables, index, node) if step.player else (),
-        act=act,
-        escalation=escalation_value(act, scale),
+        act=state.stage.words.acts.get((step.move, step.option), ""),
+        escalation=_escalation(state.stage, step, scale),
         expected=expected_at(tables, first + chosen),
     )
 
@@ -329,6 +325,15 @@ def _is_private(state: State, index: int) -> bool:
     return sum(any(f.name == step.move and f.label == step.option for f in facts) for facts in knows.values()) < 2
 
 
+def _escalation(stage: Stage, step: Step, scale: str) -> tuple[float, float] | None:
+    """Where a move stands: on the ladder, by the crisis's own rungs if it has any."""
+    chosen = step.move, step.option
+    if scale == LADDER and stage.words.rungs:
+        rung = stage.words.rungs.get(chosen)
+        return None if rung is None else (rung, rung)
+    return escalation_value(stage.words.acts.get(chosen, ""), scale)
+
+
 def escalation_value(act: str, scale: str) -> tuple[float, float] | None:
     """Where a kind of act stands on a scale, as (low, high).
 
@@ -356,24 +361,32 @@ class Counterfactual:
     """What would have been likely had one move been another.
 
     Attributes:
+        number: Number of the move, from 1.
         move: The move.
+        player: Who chose; empty for chance.
         option: What is supposed instead.
         actual: What was chosen or happened.
         given: What is kept: the moves before it.
         outcomes: Outcome → expectation, everybody playing the equilibrium after it.
         distributions: Label outcome → distribution.
         actual_outcomes: The same after what was chosen.
+        actual_distributions: Likewise.
         choices: Later move → option → probability that it is reached and taken.
+        titles: Move → what it is called, for the move and those after it.
     """
 
+    number: int
     move: str
+    player: str
     option: str
     actual: str
     given: tuple[tuple[str, str], ...]
     outcomes: Mapping[str, float]
     distributions: Mapping[str, Mapping[str, float]]
     actual_outcomes: Mapping[str, float]
+    actual_distributions: Mapping[str, Mapping[str, float]]
     choices: Mapping[str, Mapping[str, float]]
+    titles: Mapping[str, str]
 
 
 def counterfactual(state: State, move: str, option: str) -> Counterfactual:
@@ -390,7 +403,30 @@ def counterfactual(state: State, move: str, option: str) -> Counterfactual:
     names = [step.move for step in state.steps]
     if state.created is None or move not in names:
         raise UsageError(f"counterfactual: the play had no move {move!r}.{nearest(move, names)}")
-    index = names.index(move)
+    return _supposed(state, names.index(move), option)
+
+
+def counterfactual_at(state: State, text: str) -> Counterfactual:
+    """The same as :func:`counterfactual`, from what a form says.
+
+    Args:
+        state: Of the exercise.
+        text: ``NUMBER:OPTION``: number of the move in the play, from 1, and the option to suppose.
+
+    Raises:
+        UsageError: If it is not of that form, or the play had no such move or option.
+    """
+    number, sign, option = text.partition(":")
+    if not sign or not number.isascii() or not number.isdigit() or not 0 < int(number) <= len(state.steps):
+        raise UsageError(
+            f"counterfactual: {text[:80]!r} is not NUMBER:OPTION of a move of this play. Choose one from the list."
+        )
+    return _supposed(state, int(number) - 1, option)
+
+
+def _supposed(state: State, index: int, option: str) -> Counterfactual:
+    assert state.created is not None
+    move = state.steps[index].move
     given = state.history[:index]
     tables = make_tables(equilibrium(state.stage, state.values, state.created.precision))
     game = tables.game
@@ -401,15 +437,20 @@ def counterfactual(state: State, move: str, option: str) -> Counterfactual:
         )
     child = node_of(game, (*given, (move, option)))
     actual = node_of(game, state.history[: index + 1])
+    choices = choices_from(tables, child)
     return Counterfactual(
+        number=index + 1,
         move=move,
+        player=state.steps[index].player,
         option=option,
         actual=state.steps[index].option,
         given=given,
         outcomes=expected_at(tables, child),
         distributions=distributions_at(tables, child),
         actual_outcomes=expected_at(tables, actual),
-        choices=choices_from(tables, child),
+        actual_distributions=distributions_at(tables, actual),
+        choices=choices,
+        titles={name: state.stage.move_title(name) for name in (move, *choices)},
     )
 
 

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from detente.play.review import Review, ReviewedStep
+from detente.play.meanings import with_article
+from detente.play.review import Counterfactual, Review, ReviewedStep
 
 FOLDER = Path(__file__).parent
 WIDTH, HEIGHT, MARGIN = 640, 220, 40  # of the chart, in its own units
@@ -54,8 +55,14 @@ def utility(value: float | None) -> str:
 
 
 def who(made: Review, player: str) -> str:
-    """Who a player is, for a sentence; chance has no name."""
+    """Who a player is, for a table; chance has no name."""
     return made.roles.get(player, player) if player else "chance"
+
+
+def named(made: Review, player: str, *, first: bool = False) -> str:
+    """Who a player is, inside a sentence, or as its first words."""
+    name = with_article(who(made, player))
+    return name[:1].upper() + name[1:] if first else name
 
 
 def findings(made: Review) -> tuple[str, ...]:
@@ -70,7 +77,7 @@ def findings(made: Review) -> tuple[str, ...]:
         )
     else:
         found.append(
-            f"The play left the likely path at move {first.number}: {who(made, first.player)} chose {first.option!r} "
+            f"The play left the likely path at move {first.number}: {named(made, first.player)} chose {first.option!r} "
             f"({first.title}), which has a chance of {percent(first.chance)} in equilibrium; "
             f"{first.likeliest!r} was the likeliest."
         )
@@ -126,13 +133,22 @@ def range_text(pair: tuple[float, float] | None) -> str:
 
 
 # -- the page --------------------------------------------------------------------------------------
-def review_html(made: Review, *, generated: str, stylesheet: str | None = None) -> str:
+def review_html(
+    made: Review,
+    *,
+    generated: str,
+    stylesheet: str | None = None,
+    address: str = "",
+    supposed: Counterfactual | None = None,
+) -> str:
     """The review as one HTML page that needs nothing but itself, and no script.
 
     Args:
         made: The review.
         generated: When the page was made, as it should stand there; the same text gives the same bytes.
         stylesheet: Address of a style sheet to link to in place of the page's own, where inline style is not allowed.
+        address: Where a server answers with the review under another choice; empty for a page that stands by itself.
+        supposed: Another choice, to be shown first among those that could have been made.
 
     Returns:
         The page.
@@ -153,6 +169,8 @@ def review_html(made: Review, *, generated: str, stylesheet: str | None = None) 
             width=WIDTH,
             height=HEIGHT,
             margin=MARGIN,
+            address=address,
+            had=supposed,
         )
     )
 
@@ -169,8 +187,24 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "range": range_text, "made_by": made_by, "utility": utility}
-    environment.globals["who"] = who
+    environment.globals |= {"who": who, "named": named, "supposition": supposition}
     return environment
+
+
+def supposition(made: Review, had: Counterfactual) -> str:
+    """What is supposed, as the beginning of a sentence.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> made = SimpleNamespace(roles={"patron": "United States"})
+        >>> chosen = SimpleNamespace(player="patron", move="message", option="red lines", titles={"message": "Message"})
+        >>> supposition(made, chosen)
+        'Had the United States chosen “red lines” (Message)'
+        >>> supposition(made, SimpleNamespace(player="", move="press", option="silent", titles={"press": "The press"}))
+        'Had chance brought “silent” (The press)'
+    """
+    what = f"“{had.option}” ({had.titles[had.move]})"
+    return f"Had {named(made, had.player)} chosen {what}" if had.player else f"Had chance brought {what}"
 
 
 def made_by(step: ReviewedStep) -> str:
@@ -222,7 +256,7 @@ def _unknown_lines(made: Review) -> Iterator[str]:
     for player, unknown in made.unknown.items():
         if unknown:
             facts = "; ".join(f"{titles.get(u.move, u.move)}: {u.option} ({percent(u.belief)})" for u in unknown)
-            yield f"{who(made, player)} did not know in the end (what it had to think of it): {facts}"
+            yield f"{named(made, player, first=True)} did not know in the end (what it had to think of it): {facts}"
     if any(made.unknown.values()):
         yield ""
 
@@ -231,7 +265,7 @@ def counterfactual_lines(made: Review, move: str) -> Iterator[str]:
     """What every option of a decision would have brought, as lines of text."""
     step = next(s for s in made.steps if s.move == move)
     flags = [name for name in made.flags if name in made.before]
-    yield f"Had {who(made, step.player)} chosen otherwise at move {step.number} ({step.title}):"
+    yield f"Had {named(made, step.player)} chosen otherwise at move {step.number} ({step.title}):"
     rows = [
         (
             a.option + (" *" if a.option == step.option else ""),

@@ -39,9 +39,9 @@ async def answer(site: Site, request: "Request", visitor: Visitor, fields: dict[
         key = (live.id, visitor.grant.role, visitor.grant.seat or "")
         return stream_of(site, key, live, request.query_params.get("seen", "")[:VERSION_LENGTH])
     if rest == "review" and live.state.revealed:
-        from detente.play.desk import review_page
+        from detente.play.review_site import review_page
 
-        return await review_page(site, live)
+        return await review_page(site, request, live)
     raise Refused(404, NOTHING)
 
 

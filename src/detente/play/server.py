@@ -1,10 +1,10 @@
 """The web server of exercises: pages, forms and streams; every address and every right to use it in one place."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from detente.play.guard import Guard, Refused, read_form
 from detente.play.host import FACILITATOR, LINK, SEAT, SESSION, Host
@@ -44,15 +44,22 @@ class Site:
         host: The exercises.
         address: Where people reach the server, for links: ``http://127.0.0.1:8000``.
         clock: Seconds that only grow, for rate limits.
+        scenarios: Scenarios of one's own that exercises can be created of: name → (folder, title).
+        kept: Pages of seats as they were last made.
+        reviews: Reviews likewise.
+        links: Address and words of further pages for facilitators.
     """
 
     host: Host
     address: str
     clock: Callable[[], float]
+    scenarios: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     joins: RateLimit = field(init=False)
     moves: RateLimit = field(init=False)
     messages: RateLimit = field(init=False)
     kept: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    reviews: dict[tuple[str, int, str, str], str] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Set the limits: 5 failed joins a minute for each address, 5 moves and 1 message a second for each seat."""
@@ -252,22 +259,44 @@ def stream_of(site: Site, key: tuple[str, str, str], live: Any, seen: str) -> "R
 
 
 # -- the application ---------------------------------------------------------------------------------
+class Part(Protocol):
+    """More pages on the same server, from a part of the package that stands above this one.
+
+    Attributes:
+        link: Address below a facilitator's own, and the words of the link to it.
+    """
+
+    link: tuple[str, str]
+
+    def routes(self, site: Site) -> list[Any]:
+        """Its addresses; they come before those of exercises."""
+        ...
+
+    async def close(self) -> None:
+        """End what it has started."""
+        ...
+
+
 def make_app(
     host: Host,
     *,
+    parts: Sequence[Part] = (),
     address: str = "http://127.0.0.1:8000",
     hosts: frozenset[str] = frozenset(),
     behind_proxy: bool = False,
     clock: Callable[[], float] | None = None,
+    scenarios: Mapping[str, tuple[str, str]] | None = None,
 ) -> Guard:
     """The server as an ASGI application.
 
     Args:
         host: The exercises.
+        parts: More pages on the same server.
         address: Where people reach it, for links and cookies.
         hosts: Names by which it may be addressed; empty allows any.
         behind_proxy: Whether forms must come from ``address`` whatever host they name.
         clock: Seconds that only grow, for rate limits; default: the process's.
+        scenarios: Scenarios of one's own: name → (folder, title).
     """
     import time
 
@@ -275,12 +304,15 @@ def make_app(
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    site = Site(host, address.rstrip("/"), clock or time.monotonic)
+    links = tuple(part.link for part in parts)
+    site = Site(host, address.rstrip("/"), clock or time.monotonic, scenarios or {}, links=links)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         await host.start()
         yield
+        for part in parts:
+            await part.close()
         await host.stop()
 
     async def static(_: Site, request: "Request") -> "Response":
@@ -295,6 +327,7 @@ def make_app(
         Route("/join/{token}", _get(site, _limited(show_link))),
         Route("/join", _post(site, _limited(join)), methods=["POST"]),
         Route("/room", _post(site, _limited(room)), methods=["POST"]),
+        *(route for part in parts for route in part.routes(site)),
         Route("/at/{handle}/{rest:path}", _any(site, at), methods=["GET", "POST"]),
     ]
     handlers: dict[Any, Any] = {404: not_found, 405: not_found, HTTPException: not_found}

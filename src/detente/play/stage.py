@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from detente.axes import CHOICE
 from detente.errors import ModelError, UsageError, nearest
-from detente.model.language import Crisis, Recorder, Rules
-from detente.model.symbols import BasisBuilder, Expr, Pool
+from detente.play.meanings import Words, with_article, words_of
 
+# The language loads numpy. A server answers its first page before it has rules to follow, so it is imported when used.
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from detente.model.language import Crisis, Recorder, Rules
 
 History = tuple[tuple[str, str], ...]  # (move, option) pairs from the start, chance moves included
 
@@ -74,33 +75,32 @@ class Stage:
         values: Parameter name → value, unless an exercise states its own.
         precision: λ, unless an exercise states its own.
         roles: Player → who that is.
-        titles: Move → what it is called; moves not in it are called by their name.
-        meanings: (move, option) → what choosing it means.
+        words: What moves are called and options mean; a move that is not in it is called by its name.
         observed: Move → option that was seen to happen, for the bot that follows the record.
         priors: Parameter → prior, for the personas.
         escalation: Outcome → weight: what more of counts as escalation.
-        acts: (move, option) → kind of act in ``detente.record.scales.MOVES`` that comes closest.
         outcomes: Outcomes that somebody minds → title.
     """
 
     name: str
     title: str
     summary: str
-    crisis: Crisis
+    crisis: "Crisis"
     values: Mapping[str, float] = field(default_factory=dict)
     precision: float = 1.0
     roles: Mapping[str, str] = field(default_factory=dict)
-    titles: Mapping[str, str] = field(default_factory=dict)
-    meanings: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
     observed: Mapping[str, str] = field(default_factory=dict)
     priors: Mapping[str, Any] = field(default_factory=dict)
     escalation: Mapping[str, float] = field(default_factory=dict)
-    acts: Mapping[tuple[str, str], str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
-    _rules: Rules = field(init=False, repr=False)
+    _rules: "Rules" = field(init=False, repr=False)
     _lock: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        from detente.model.language import Rules
+        from detente.model.symbols import Pool
+
         # Symbols and knowledge are interned while a history is followed: one thread at a time.
         object.__setattr__(self, "_rules", Rules(self.crisis, Pool()))
         object.__setattr__(self, "_lock", threading.Lock())
@@ -114,13 +114,25 @@ class Stage:
         """Who a player is."""
         return self.roles.get(player, player)
 
+    def named(self, player: str) -> str:
+        """Who a player is, inside a sentence: ``the United States``."""
+        return with_article(self.role(player))
+
     def move_title(self, move: str) -> str:
         """What a move is called."""
-        return self.titles.get(move, move)
+        return self.words.titles.get(move, move)
+
+    def about(self, move: str) -> str:
+        """What is decided by a move; empty where nobody has written it down."""
+        return self.words.about.get(move, "")
+
+    def outcome_title(self, outcome: str) -> str:
+        """What an outcome is called; one that says what was chosen is called like the move."""
+        return self.outcomes.get(outcome) or self.words.titles.get(outcome) or outcome.replace("_", " ")
 
     def meaning(self, move: str, option: str) -> str:
         """What choosing an option means; empty where nobody has written it down."""
-        return self.meanings.get((move, option), "")
+        return self.words.meanings.get((move, option), "")
 
 
 class _Open(Exception):  # noqa: N818 - not an error: the history ends here
@@ -155,6 +167,9 @@ def follow(stage: Stage, history: History, values: Mapping[str, float] | None = 
         >>> position.knows["player 2"]
         (Fact(name='card of player 2', label='0', own=False),)
     """
+    from detente.axes import CHOICE
+    from detente.model.language import Recorder
+
     values = stage.values if values is None else values
     with stage._lock:
         rules = stage._rules
@@ -189,13 +204,15 @@ def knowledge_index(stage: Stage, history: History) -> tuple[int, ...]:
         stage: What is played.
         history: (move, option) pairs up to the end of the game.
     """
+    from detente.model.language import Recorder
+
     with stage._lock:
         recorder = Recorder(stage._rules, _follower(stage._rules, history))
         stage.crisis.function(recorder, stage._rules.parameters)
         return tuple(recorder._knowledge)
 
 
-def _follower(rules: Rules, history: History) -> Any:
+def _follower(rules: "Rules", history: History) -> Any:
     def next_option(step: int, index: int, knowledge: int) -> int:
         if step == len(history):
             raise _Open(index)
@@ -214,7 +231,7 @@ def _follower(rules: Rules, history: History) -> Any:
     return next_option
 
 
-def _knowledge(stage: Stage, recorder: Recorder) -> dict[str, tuple[Fact, ...]]:
+def _knowledge(stage: Stage, recorder: "Recorder") -> dict[str, tuple[Fact, ...]]:
     found = {}
     for player, state in zip(stage.players, recorder._knowledge, strict=True):
         facts = []
@@ -241,6 +258,8 @@ def evaluate(expressions: Sequence[Any], values: Mapping[str, float]) -> tuple[f
     Raises:
         UsageError: If a parameter has no value.
     """
+    from detente.model.symbols import BasisBuilder, Expr
+
     if not any(isinstance(e, Expr) for e in expressions):
         return tuple(float(e) for e in expressions)
     builder = BasisBuilder()
@@ -329,12 +348,10 @@ def stage_of(scenario: Any, name: str | None = None) -> Stage:
         name: By which it can be loaded again; default: its slug.
     """
     from detente.model.priors import median_draw
-    from detente.play.meanings import ACTS, words_of
 
     values = median_draw(scenario.priors)
     key = scenario.file.precision
     precision = values.pop(key) if isinstance(key, str) else float(key)
-    titles, meanings = words_of(scenario.file.rules, scenario.file.who)
     return Stage(
         name=name or scenario.slug,
         title=scenario.file.title,
@@ -343,11 +360,9 @@ def stage_of(scenario: Any, name: str | None = None) -> Stage:
         values=values,
         precision=precision,
         roles=dict(scenario.file.who),
-        titles=titles,
-        meanings=meanings,
+        words=words_of(scenario.file.rules, scenario.file.who, scenario.file.moves),
         observed=dict(scenario.file.observed.moves) if scenario.file.observed is not None else {},
         priors={name: prior for name, prior in scenario.priors.items() if name != key},
         escalation={n: 1.0 if o.better == "lower" else -1.0 for n, o in scenario.file.outcomes.items() if o.headline},
-        acts=ACTS.get(scenario.file.rules, {}),
         outcomes={name: outcome.title for name, outcome in scenario.file.outcomes.items()},
     )

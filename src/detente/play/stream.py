@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from detente.play.guard import Receive, Send
 from detente.play.limits import MOST_STREAMS
@@ -17,6 +16,9 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+Page = tuple[str, str, str]  # exercise, role, seat
 
 
 @dataclass(eq=False)
@@ -43,20 +45,26 @@ class Streams:
     """All open streams, by who listens to which page."""
 
     def __init__(self) -> None:
-        self._open: dict[Any, list[Listener]] = {}
+        self._open: dict[str, dict[Page, list[Listener]]] = {}
 
-    def count(self, page: Any) -> int:
+    def _listeners(self, page: Page) -> list[Listener]:
+        return self._open.get(page[0], {}).get(page, [])
+
+    def count(self, page: Page) -> int:
         """How many streams of a page are open."""
-        return len(self._open.get(page, ()))
+        return len(self._listeners(page))
 
-    def pages(self) -> list[Any]:
-        """The pages that somebody listens to."""
-        return list(self._open)
+    def pages(self, exercise: str | None = None) -> list[Page]:
+        """The pages that somebody listens to: of one exercise, or all."""
+        if exercise is not None:
+            return list(self._open.get(exercise, ()))
+        return [page for pages in self._open.values() for page in pages]
 
     @contextmanager
-    def listen(self, page: Any, seen: str) -> Iterator[Listener | None]:
+    def listen(self, page: Page, seen: str) -> Iterator[Listener | None]:
         """Be told about a page as long as the block lasts; None if the page has as many streams as it may have."""
-        listeners = self._open.setdefault(page, [])
+        pages = self._open.setdefault(page[0], {})
+        listeners = pages.setdefault(page, [])
         if len(listeners) >= MOST_STREAMS:
             yield None
             return
@@ -66,17 +74,19 @@ class Streams:
             yield listener
         finally:
             listeners.remove(listener)
-            if not listeners and self._open.get(page) is listeners:
-                del self._open[page]
+            if not listeners and pages.get(page) is listeners:
+                del pages[page]
+            if not pages and self._open.get(page[0]) is pages:
+                del self._open[page[0]]
 
-    def tell(self, page: Any, version: str) -> None:
+    def tell(self, page: Page, version: str) -> None:
         """Tell everybody who listens to a page which version it has now."""
-        for listener in self._open.get(page, ()):
+        for listener in self._listeners(page):
             listener.tell(version)
 
-    def end(self, page: Any) -> None:
+    def end(self, page: Page) -> None:
         """End the streams of one page, as when its cookie is revoked."""
-        for listener in self._open.get(page, ()):
+        for listener in self._listeners(page):
             listener.end()
 
     def close(self) -> None:

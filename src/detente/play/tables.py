@@ -106,9 +106,8 @@ def choices_from(tables: Tables, root: int) -> dict[str, dict[str, float]]:
     """Later move → option → probability that it is reached and taken, from a node on."""
     game = tables.game
     found: dict[str, dict[str, float]] = {}
-    stack = [(root, 1.0)]
-    while stack:
-        node, weight = stack.pop()
+    queue = [(root, 1.0)]
+    for node, weight in queue:  # it grows meanwhile: level by level, so that moves come in the order of play
         if game.kind[node] == LEAF:
             continue
         options = found.setdefault(game.move_at(node), {})
@@ -116,7 +115,7 @@ def choices_from(tables: Tables, root: int) -> dict[str, dict[str, float]]:
             child = int(game.first_child[node]) + i
             share = weight * float(tables.edge[child])
             options[option] = options.get(option, 0.0) + share
-            stack.append((child, share))
+            queue.append((child, share))
     return found
 
 

@@ -24,6 +24,7 @@ class DecisionView:
         id: Goes back with the choice.
         move: Name of the move.
         title: What it is called.
+        about: What is decided, in a sentence, or empty.
         options: What can be chosen.
         deadline: When time runs out (seconds since 1970, UTC), or None.
         seconds_left: While paused: how much time will be left, or None.
@@ -33,6 +34,7 @@ class DecisionView:
     id: str
     move: str
     title: str
+    about: str
     options: tuple[OptionView, ...]
     deadline: float | None = None
     seconds_left: float | None = None
@@ -148,6 +150,7 @@ def _decision(state: State, seat: str) -> DecisionView | None:
         id=decision.id,
         move=decision.move,
         title=state.stage.move_title(decision.move),
+        about=state.stage.about(decision.move),
         options=tuple(OptionView(label, meaning) for label, meaning in decision.options),
         deadline=timer.deadline if timer and paused is None else None,
         seconds_left=max(0.0, timer.deadline - paused) if timer and paused is not None else None,
@@ -181,7 +184,7 @@ def _play(state: State) -> tuple[StepView, ...]:
 def _outcomes(state: State) -> tuple[tuple[str, str], ...]:
     if not state.revealed or state.position is None:
         return ()
-    return tuple((name.replace("_", " "), _word(value)) for name, value in state.position.outcomes.items())
+    return tuple((state.stage.outcome_title(n), _word(v)) for n, v in state.position.outcomes.items())
 
 
 def _word(value: Any) -> str:
@@ -277,7 +280,7 @@ def facilitator_view(state: State) -> FacilitatorView:
         deadline=state.timer.deadline if state.timer else None,
         notes=state.notes,
         timelines={name: tuple(_line(state, entry) for entry in t) for name, t in state.timelines.items()},
-        outcomes=tuple((name.replace("_", " "), _word(v)) for name, v in position.outcomes.items()),
+        outcomes=tuple((stage.outcome_title(n), _word(v)) for n, v in position.outcomes.items()),
     )
 
 

@@ -30,18 +30,19 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
-    async def ask(self, kind: str, events: Sequence[Event], *, at: float) -> Any:
+    async def ask(self, kind: str, events: Sequence[Event], *, at: float, **more: str) -> Any:
         """The answer to one question about an exercise.
 
         Args:
             kind: ``bot``, ``prepare`` or ``review``.
             events: The exercise's log.
             at: The time to put into the answer.
+            **more: What else the question says: for a review ``address`` and ``had``.
 
         Raises:
             DetenteError: If it cannot be answered; the message says why.
         """
-        question = json.dumps({"kind": kind, "at": at, "events": [event_json(event) for event in events]})
+        question = json.dumps({"kind": kind, "at": at, "events": [event_json(event) for event in events], **more})
         async with self._turn:
             process = await self._started()
             assert process.stdin is not None and process.stdout is not None
@@ -96,17 +97,17 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
             raise DetenteError("worker: the log has no events. Begin it with one 'create'.")
         created: Any = events[0]
         state = replay(load_stage(created.game), events)
-        return {"answer": _ANSWERS[question["kind"]](state, question["at"])}
+        return {"answer": _ANSWERS[question["kind"]](state, question)}
     except DetenteError as error:
         return {"error": str(error)}
     except Exception as error:  # the process must live on, and the facilitator must hear of it
         return {"error": f"worker: {type(error).__name__}: {error}. This is a fault of the program: please report it."}
 
 
-def _bot(state: Any, at: float) -> Any:
+def _bot(state: Any, question: Mapping[str, Any]) -> Any:
     from detente.play.bots import bot_move
 
-    moved = bot_move(state, at=at, ask_fn=_ask_fn())
+    moved = bot_move(state, at=question["at"], ask_fn=_ask_fn())
     return None if moved is None else event_json(moved)
 
 
@@ -122,7 +123,7 @@ def _ask_fn() -> Any:
     )
 
 
-def _prepare(state: Any, at: float) -> Any:
+def _prepare(state: Any, question: Mapping[str, Any]) -> Any:
     from detente.play.bots import prepare
 
     bots = {seat.player: seat.bot for seat in state.seats.values() if seat.bot}
@@ -130,14 +131,16 @@ def _prepare(state: Any, at: float) -> Any:
     return None
 
 
-def _review(state: Any, at: float) -> Any:
+def _review(state: Any, question: Mapping[str, Any]) -> Any:
     import datetime
 
-    from detente.play.review import review
+    from detente.play.review import counterfactual_at, review
     from detente.play.review_page import review_html
 
-    made_at = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return review_html(review(state), generated=made_at)
+    made_at = datetime.datetime.fromtimestamp(question["at"], datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    had, address = question.get("had", ""), question.get("address", "")
+    supposed = counterfactual_at(state, had) if had else None
+    return review_html(review(state), generated=made_at, address=address, supposed=supposed)
 
 
 _ANSWERS = {"bot": _bot, "prepare": _prepare, "review": _review}
