@@ -19,7 +19,7 @@ from detente.learn.bootstrap import bootstrap, profile_interval
 from detente.learn.compare import clarke, vuong
 from detente.learn.fit import fit, fit_json
 from detente.learn.formulas import design, translate
-from detente.learn.modelfile import Specification
+from detente.learn.modelfile import Specification, read_model
 from detente.learn.predict import first_difference, plot_coefficients, plot_profile, profile
 from detente.learn.signalling import count_equilibria, log_normal_cdf_2
 from detente.learn.tables import html_table, latex_table, markdown_table, text_table
@@ -401,6 +401,26 @@ def test_the_command_prints_every_kind_of_table(tmp_path, sim12, kind):
     assert result.exit_code == 0 and "x1" in result.output
 
 
+def test_the_command_adds_intervals_from_the_likelihood(tmp_path, sim12, fitted):
+    printed = json.loads(run(tmp_path, MODEL, sim12, "--profile", "--json").output)
+    for row in printed["coefficients"]:
+        assert row["profile_low"] < row["estimate"] < row["profile_high"]
+        assert row["profile_high"] - row["profile_low"] == pytest.approx(2 * 1.96 * row["std_error"], rel=0.15)
+    first = printed["coefficients"][0]
+    low, high = profile_interval(fitted, first["equation"], first["term"])
+    assert (first["profile_low"], first["profile_high"]) == (pytest.approx(low), pytest.approx(high))
+    assert "95 % intervals from the likelihood: u11:(Intercept)" in run(tmp_path, MODEL, sim12, "--profile").output
+
+
+def test_a_pseudo_likelihood_has_no_profile(tmp_path):
+    model = (
+        'model = "signalling"\nmethod = "pl"\nfirst_stage = ["PR0", "PF0"]\n[equations]\nSA = "~ x1 - 1"\nVA = "~ 1"\n'
+        'CB = "~ x2"\nbarWA = "~ x3"\nbarWB = "~ x4"\nbara = "~ 1"\nVB = "0"\n'
+    )
+    result = run(tmp_path, model, pd.read_csv(DATA / "sim_signal.csv"), "--profile")
+    assert result.exit_code == 1 and "pseudo-likelihood has no such intervals" in str(result.exception or result.output)
+
+
 def separated() -> pd.DataFrame:
     x = np.linspace(-1, 1, 60)
     return pd.DataFrame({"x": x, "y": np.where(np.arange(60) % 3 == 0, 1, np.where(x > 0, 4, 3))})
@@ -525,6 +545,30 @@ def test_a_mistake_in_a_model_file_is_said_in_words(tmp_path, text, message):
     result = run(tmp_path, text, SMALL)
     assert isinstance(result.exception, UsageError)
     assert re.search(message, str(result.exception)), str(result.exception)
+
+
+def test_a_model_file_may_use_the_words_of_r(tmp_path):
+    ours, theirs = tmp_path / "ours.toml", tmp_path / "theirs.toml"
+    rest = '[equations]\nR1 = "~ x1"\nR2 = "~ z1"\n'
+    ours.write_text('model = "ultimatum"\nmax_offer = 10\n' + rest + "[fixed]\ns2 = 1\n")
+    theirs.write_text('model = "ultimatum"\nmaxOffer = 10\ns2 = 1\n' + rest)
+    assert read_model(ours) == read_model(theirs)
+    frame = pd.read_csv(DATA / "sim_ultimatum.csv")
+    logs = {"R1": "~ x1", "R2": "~ z1", "log s2": "0"}
+    same = fit("ultimatum", frame, equations=logs, max_offer=10)
+    assert same.log_likelihood == pytest.approx(fit(read_model(theirs), frame).log_likelihood, abs=1e-12)
+    theirs.write_text('model = "ultimatum"\nmaxOffer = 10\nmax_offer = 9\n' + rest)
+    with pytest.raises(UsageError, match="'max_offer' is there twice"):
+        read_model(theirs)
+
+
+def test_a_long_list_of_names_is_refused_unless_it_is_written_as_a_category():
+    frame = pd.DataFrame({"place": [f"place {i}" for i in range(70)] * 2})
+    with pytest.raises(UsageError, match=r"70 different ones.*or say factor\(place\)"):
+        design("u11", "~ place", frame)
+    assert len(design("u11", "~ factor(place)", frame).terms) == 70
+    with pytest.raises(UsageError, match="'median' is neither a column of the data nor a function"):
+        design("u11", "~ median(place)", frame)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ def fit(
     model: Annotated[Path, typer.Option("--model", help="A model file (TOML): which model, columns, formulas.")],
     table: Annotated[str, typer.Option(help="How to print the table: text, latex, html or markdown.")] = "text",
     bootstrap: Annotated[int, typer.Option(min=0, help="Replicates for bootstrap errors; 0 for none.")] = 0,
+    profile: Annotated[bool, typer.Option("--profile", help="Add 95 % intervals from the likelihood itself.")] = False,
     seed: Annotated[
         int | None, typer.Option(help="Of random starts and replicates; default: the model file's.")
     ] = None,
@@ -26,7 +27,7 @@ def fit(
     from dataclasses import replace
 
     if table not in FORMATS:
-        raise UsageError(f"--table: {table!r} is not known. Use one of {list(FORMATS)}.")
+        raise UsageError(f"--table: {table!r} is not known. Use text, latex, html or markdown.")
     from detente.learn.fit import fit as estimate
     from detente.learn.fit import fit_json
     from detente.learn.modelfile import read_model
@@ -37,6 +38,8 @@ def fit(
     found = estimate(spec, read_data(data))
     if bootstrap and found.converged:
         found = _with_bootstrap(found, bootstrap)
+    if profile and found.converged:
+        found = _with_profiles(found)
     if as_json:
         print_json(fit_json(found))
     else:
@@ -65,6 +68,22 @@ def _with_bootstrap(found: Any, replicates: int) -> Any:
         covariance=np.atleast_2d(np.cov(points, rowvar=False)),
         covariance_kind="bootstrap",
         notes=(*found.notes, note),
+    )
+
+
+def _with_profiles(found: Any) -> Any:
+    """The same estimates with an interval for each from where the likelihood has fallen too far."""
+    from dataclasses import replace
+
+    from detente.learn.bootstrap import profile_interval
+
+    if found.extra.get("method") in ("npl", "pl"):
+        raise UsageError("--profile: a pseudo-likelihood has no such intervals. Use method = 'mle', or leave it out.")
+    ends = [profile_interval(found, equation, term) for equation, term in found.names]
+    shown = "; ".join(f"{e}:{t} {low:.3f} to {high:.3f}" for (e, t), (low, high) in zip(found.names, ends, strict=True))
+    extra = {"profile_low": [low for low, _ in ends], "profile_high": [high for _, high in ends]}
+    return replace(
+        found, extra={**found.extra, **extra}, notes=(*found.notes, f"95 % intervals from the likelihood: {shown}.")
     )
 
 

@@ -10,12 +10,13 @@ from jaxtyping import Float
 from detente.axes import Game
 from detente.errors import UsageError, nearest
 from detente.learn import signalling
+from detente.learn.equilibrium import EquilibriumModel
 from detente.learn.formulas import check_columns, complete_rows, design, is_formula, variables
 from detente.learn.identification import check_design
 from detente.learn.modelfile import Specification, make_penalty, number
 from detente.learn.objective import Objective
 from detente.learn.rows import counts_from_column, counts_from_columns
-from detente.learn.strategic import TreeModel
+from detente.learn.strategic import TreeModel, is_perfect_information
 from detente.learn.ultimatum import PREDICTORS as ULTIMATUM
 from detente.learn.ultimatum import SCALES as ULTIMATUM_SCALES
 from detente.learn.ultimatum import read_offers
@@ -123,6 +124,9 @@ def _equations(
     """Predictor or scale → formula, fixed number (of the logarithm, for a scale) or name of another, in model order."""
     given: dict[str, Any] = {}
     for name, value in spec.equations.items():
+        if name not in predictors and name not in scales and name.startswith("log") and _scale_name(name) in scales:
+            given[_scale_name(name)] = value
+            continue
         if name not in predictors and name in scales:
             raise UsageError(f"equations: {name!r} is the size of an error, not a payoff. Put it under [scale].")
         if name not in predictors:
@@ -266,7 +270,7 @@ def _finish(spec: Specification, frame: Any, likelihood: Any, equations: Any, ob
 
 # -- models --------------------------------------------------------------------------------------------
 def _tree(spec: Specification, frame: Any, name: str, game: Game) -> Problem:
-    tree = TreeModel(game, spec.choice or "probit", spec.errors or "agent", where=name)
+    tree = _rule(spec, name, game)
     published = STRATEGIC.get(name)
     predictors = published.payoffs if published else game.parameters
     equations = _equations(spec, predictors, tree.scales, defaults={})
@@ -294,8 +298,15 @@ def _tree(spec: Specification, frame: Any, name: str, game: Game) -> Problem:
         clusters,
         fixed,
         whose,
-        _stages(game, whose, objective),
+        _stages(game, whose, objective) if isinstance(tree, TreeModel) else (),
     )
+
+
+def _rule(spec: Specification, name: str, game: Game) -> TreeModel | EquilibriumModel:
+    """Backward induction where everything is seen, an equilibrium for every row where it is not."""
+    if is_perfect_information(game):
+        return TreeModel(game, spec.choice or "probit", spec.errors or "agent", where=name)
+    return EquilibriumModel(game, spec.choice or "logit", spec.errors or "agent", where=name)
 
 
 def _moves(game: Game) -> list[str]:

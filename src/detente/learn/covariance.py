@@ -14,7 +14,8 @@ WORDS = {
     "opg": "outer product of the scores",
     "sandwich": "sandwich (robust)",
     "cluster": "sandwich, clustered",
-    "npl": "nested pseudo-likelihood",
+    "npl": "nested pseudo-likelihood, expected information",
+    "sigint": "nested pseudo-likelihood, as R's sigInt computes them",
     "bootstrap": "bootstrap",
 }
 

@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Float
 
 from detente.errors import UsageError, nearest
-from detente.learn import npl, signalling
+from detente.learn import jets
 from detente.learn.assemble import Problem, assemble
 from detente.learn.covariance import covariance, standard_errors
+from detente.learn.equilibrium import EquilibriumModel, off_branch
 from detente.learn.identification import check_rank, describe_flat
 from detente.learn.modelfile import Specification, number
 from detente.learn.newton import Climb
 from detente.learn.objective import Objective
 from detente.learn.search import Search, first_points, search
 
-METHODS = ("npl", "pl", "mle")
 SQRT2_NOTE = (
     "payoffs are measured in standard deviations of one shock: every move compares two options, so that gaps are "
     "divided "
@@ -156,6 +156,12 @@ class Fit:
 
         return simulate(self, data, seed=seed)
 
+    def posterior(self, **keys: Any) -> Any:
+        """Draws from the posterior; the keys of :func:`detente.learn.fit_posterior.fit_posterior`."""
+        from detente.learn.fit_posterior import fit_posterior
+
+        return fit_posterior(self, **keys)
+
     def __repr__(self) -> str:
         state = "converged" if self.converged else f"NOT converged: {self.message}"
         return (
@@ -180,8 +186,7 @@ def fit(
 
     Args:
         crisis: ``strategic-12``, ``strategic-122``, ``strategic-123``, ``ultimatum``, ``signalling``; or rules of
-            your own
-            (a crisis in which everything is seen); or a :class:`~detente.learn.modelfile.Specification`.
+            your own; or a :class:`~detente.learn.modelfile.Specification`.
         data: A data frame, or anything that pandas makes one of.
         equations: Payoff → formula such as ``"~ x1 + log(x2)"``, a number, or the name of a payoff whose formula it
             shares.
@@ -211,7 +216,9 @@ def fit(
         spec = Specification(crisis, equations or {}, **_known(keys))
     problem = assemble(spec, data)
     if problem.kind == "signalling":
-        return _fit_signalling(spec, problem, progress_fn)
+        from detente.learn.fit_signalling import fit_signalling
+
+        return fit_signalling(spec, problem, progress_fn)
     points = first_points(problem)
     doubt = None
     try:
@@ -220,12 +227,28 @@ def fit(
         if problem.kind == "tree":
             raise
         doubt = error  # far from the data the ultimatum model is flat: the place found decides
-    found = _search(spec if doubt is None or spec.starts else replace(spec, starts=3), problem, points)
+    found = search_from(spec if doubt is None or spec.starts else replace(spec, starts=3), problem, points)
     if doubt is not None and not found.best.at_top:
         raise doubt
     if not np.isfinite(found.best.value):
         raise UsageError(_impossible(problem, found.best.point))
-    return _made(spec, problem, found.best, found)
+    notes, good = _on_branch(problem, found.best)
+    return make_fit(spec, problem, found.best, found, converged=good, notes=notes)
+
+
+def _on_branch(problem: Problem, top: Climb) -> tuple[tuple[str, ...], bool]:
+    """Whether the estimates can be used, and what to say where a search may have followed another equilibrium."""
+    model = problem.objective.likelihood.model if problem.kind == "tree" else None
+    if not isinstance(model, EquilibriumModel):
+        return (), top.at_top
+    values = {n: np.asarray(jets.value_of(v)) for n, v in problem.objective.values(top.point, slice(None), 0).items()}
+    lost = off_branch(model, values)
+    if not lost:
+        return (), top.at_top
+    return (
+        f"not converged: in {lost} of {problem.objective.num_rows} rows the search took another equilibrium than the "
+        "one that careful following leads to, or none was found. Fix a larger error scale, or start elsewhere.",
+    ), False
 
 
 def _impossible(problem: Problem, point: np.ndarray) -> str:
@@ -256,7 +279,17 @@ def _known(keys: Mapping[str, Any]) -> dict[str, Any]:
     return dict(keys)
 
 
-def _search(spec: Specification, problem: Problem, points: list[np.ndarray]) -> Search:
+def search_from(spec: Specification, problem: Problem, points: list[np.ndarray]) -> Search:
+    """Search from the starting point of the specification, if it has one, and from others.
+
+    Args:
+        spec: With ``start``, ``starts`` and ``seed``.
+        problem: What is to be estimated.
+        points: Starting points that are worked out.
+
+    Raises:
+        UsageError: If the specification's point names no coefficient.
+    """
     given = None
     if spec.start:
         given = np.zeros(problem.objective.num_coefficients)
@@ -271,7 +304,7 @@ def _search(spec: Specification, problem: Problem, points: list[np.ndarray]) -> 
     return search(problem, given=given, points=points, starts=spec.starts, seed=spec.seed)
 
 
-def _made(
+def make_fit(
     spec: Specification,
     problem: Problem,
     top: Climb,
@@ -283,6 +316,19 @@ def _made(
     notes: tuple[str, ...] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Fit:
+    """Put estimates, errors and what must be said about them together.
+
+    Args:
+        spec: The specification.
+        problem: What was estimated.
+        top: Where the best search ended.
+        found: All searches; None if there was only one.
+        converged: Whether the estimates can be used; default: whether the search reached a top.
+        matrix: Covariance, if it is known already.
+        kind: How that was computed.
+        notes: What has to be said first.
+        extra: More about the model.
+    """
     objective = problem.objective
     kind = kind or spec.covariance or ("cluster" if spec.cluster else "hessian")
     good = top.at_top if converged is None else converged
@@ -330,98 +376,6 @@ def _made(
     )
 
 
-# -- the signalling game ---------------------------------------------------------------------------------
-def _fit_signalling(spec: Specification, problem: Problem, progress_fn: Callable[[int], None] | None) -> Fit:
-    method = (spec.method or "npl").lower()
-    if method not in METHODS:
-        raise UsageError(f"method: {spec.method!r} is not known. Use 'npl', 'pl' or 'mle'.")
-    base = problem.objective
-    first = spec.first_stage
-    where = "first_stage"
-    if isinstance(first, Mapping):
-        first = [first.get("resist"), first.get("fight")]
-    if isinstance(first, list | tuple):
-        if len(first) != 2 or any(c not in problem.frame.columns for c in first):
-            raise UsageError(
-                f"first_stage: {first!r}. Name two columns: the chance that B resists, and that A stands firm."
-            )
-        resist, fight = (problem.frame[c].to_numpy(dtype=float) for c in first)
-        where = f"first_stage {list(first)}"
-    else:
-        if method == "pl" and first is None:
-            raise UsageError(
-                "first_stage: the pseudo-likelihood needs first-stage chances. Name two columns, or use 'forest' or "
-                "'logit'."
-            )
-        resist, fight = npl.estimated_first_stage(base, first or "logit", spec.seed)
-    problem = replace(problem, objective=npl.with_first_stage(base, resist, fight, where))
-    points = first_points(problem)
-    check_rank(problem.objective, _signalling_players(), points=points)
-    found = _search(spec, problem, points)
-    if method == "pl":
-        note = (
-            "standard errors take the first stage as known; they are too small where it was estimated. Use the "
-            "bootstrap "
-            "over both stages, or method = 'npl'."
-        )
-        return _made(spec, problem, found.best, found, notes=(note,), extra={"method": "pl"})
-    nested = npl.nested(problem.objective, found.best, progress_fn=progress_fn)
-    at_rest = replace(problem, objective=nested.objective)
-    if method == "mle":
-        return _full(spec, at_rest, nested, base)
-    radius, _ = npl.stable(nested.objective, nested.top.point)
-    count = signalling.count_equilibria(base.values(nested.top.point, slice(None), 0), base.num_rows)
-    good = nested.top.at_top and nested.at_rest
-    notes = _multiplicity(count)
-    if not nested.at_rest:
-        notes = (f"not converged: chances still changed by {nested.change:.2g} after {nested.rounds} rounds.", *notes)
-    if radius >= 1:
-        notes = (*notes, f"unstable: best responses have spectral radius {radius:.3f} in some game; NPL may miss it.")
-    matrix, kind = None, None
-    if good and spec.covariance is None and spec.cluster is None:
-        matrix, kind = npl.nested_covariance(nested.objective, nested.top.point), "npl"
-    extra = {
-        "method": "npl",
-        "rounds": nested.rounds,
-        "largest_change": nested.change,
-        "spectral_radius": radius,
-        "equilibria": _histogram(count),
-    }
-    if good:
-        extra["std_error_sigint"] = npl.sigint_errors(nested.objective, nested.top.point).tolist()
-    return _made(spec, at_rest, nested.top, found, converged=good, matrix=matrix, kind=kind, notes=notes, extra=extra)
-
-
-def _full(spec: Specification, problem: Problem, nested: npl.Nested, base: Objective) -> Fit:
-    """The likelihood proper: every game at its equilibrium, derivatives by the implicit function theorem."""
-    starting = replace(problem, objective=base)
-    given = nested.top.point
-    found = search(starting, given=given, starts=spec.starts or 2, seed=spec.seed)
-    count = signalling.count_equilibria(base.values(found.best.point, slice(None), 0), base.num_rows)
-    extra = {"method": "mle", "equilibria": _histogram(count)}
-    return _made(spec, starting, found.best, found, notes=_multiplicity(count), extra=extra)
-
-
-def _histogram(count: np.ndarray) -> dict[str, int]:
-    values, numbers = np.unique(count, return_counts=True)
-    return {str(int(v)): int(k) for v, k in zip(values, numbers, strict=True)}
-
-
-def _multiplicity(count: np.ndarray) -> tuple[str, ...]:
-    several = int((count > 1).sum())
-    if not several:
-        return ()
-    return (
-        f"multiplicity: {several} of {len(count)} games have several equilibria at these estimates (up to "
-        f"{count.max()}); "
-        "the likelihood takes one of them, and another would give other estimates.",
-    )
-
-
-def _signalling_players() -> dict[str, str]:
-    return {name: "A" if name in ("SA", "VA", "barWA", "bara") else "B" for name in signalling.PREDICTORS}
-
-
 def fit_json(found: Fit) -> dict[str, Any]:
     """A fit as plain values, in the form that other programs read.
 
@@ -432,7 +386,7 @@ def fit_json(found: Fit) -> dict[str, Any]:
     def plain(x: float) -> float | None:
         return float(x) if np.isfinite(x) else None
 
-    sigint = found.extra.get("std_error_sigint")
+    others = {k: v for k, v in found.extra.items() if k.startswith(("std_error_", "profile_"))}
     rows = []
     for k, (equation, term) in enumerate(found.names):
         row = {
@@ -441,8 +395,7 @@ def fit_json(found: Fit) -> dict[str, Any]:
             "estimate": plain(found.point[k]),
             "std_error": plain(found.std_errors[k]),
         }
-        if sigint is not None:
-            row["std_error_sigint"] = plain(sigint[k])
+        row |= {name: plain(values[k]) for name, values in others.items()}
         rows.append(row)
     penalised = found.objective.penalty.kind != "none"
     data: dict[str, Any] = {
@@ -468,5 +421,5 @@ def fit_json(found: Fit) -> dict[str, Any]:
     if penalised:
         value = found.objective.penalty.evaluate(found.point, found.objective.penalty_scales)[0]
         data["penalised_log_likelihood"] = plain(found.log_likelihood + float(value))
-    data |= {k: v for k, v in found.extra.items() if k != "std_error_sigint"}
+    data |= {k: v for k, v in found.extra.items() if k not in others}
     return data

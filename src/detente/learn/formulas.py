@@ -114,8 +114,10 @@ def variables(name: str, formula: str, columns: Iterable[str]) -> tuple[str, ...
         if variable in known:
             needed.append(variable)
         elif variable not in _functions():
+            called = re.search(rf"(?<![\w.]){re.escape(variable)}\s*\(", formula)
+            what = "is neither a column of the data nor a function that a formula may call." if called else ""
             raise UsageError(
-                f"equation {name}: {variable!r} is not a column of the data.{nearest(variable, known)} "
+                f"equation {name}: {variable!r} {what or 'is not a column of the data.'}{nearest(variable, known)} "
                 "Correct the formula or the data."
             )
     return tuple(needed)
@@ -178,11 +180,13 @@ def _check_levels(name: str, column: str, formula: str, frame: Any) -> None:
     if is_numeric_dtype(values) or is_bool_dtype(values):
         return
     number = values.nunique()
-    if number > MOST_LEVELS:
+    meant = re.search(rf"\bC\(\s*{re.escape(column)}\b", translate(formula))  # written as a category on purpose
+    if number > MOST_LEVELS and not meant:
         shown = ", ".join(repr(str(v)) for v in list(dict.fromkeys(values))[:3])
         raise UsageError(
             f"equation {name}: the column {column!r} holds words ({shown} …), {number} different ones. If it should "
-            "hold numbers, find the entries that are none; otherwise group it into fewer categories."
+            "hold numbers, find the entries that are none; otherwise group it into fewer categories, or say "
+            f"factor({column})."
         )
 
 

@@ -149,10 +149,24 @@ def chain2(x: Any, y: Any, value: Any, first: tuple[Any, Any], second: tuple[Any
 
 
 # -- functions of a jet or a number ------------------------------------------------------------------
+def is_traced(x: Any) -> bool:
+    """Whether a value is JAX's: then JAX keeps the derivatives, and its functions are taken."""
+    return type(x).__module__.partition(".")[0] in ("jax", "jaxlib")
+
+
+def _numpy(x: Any) -> Any:
+    """NumPy, or JAX's for its own values."""
+    if not is_traced(x):
+        return np
+    import jax.numpy
+
+    return jax.numpy
+
+
 def exp(x: Any) -> Any:
     """e to the power."""
     if not isinstance(x, Jet):
-        return np.exp(x)
+        return _numpy(x).exp(x)
     value = np.exp(x.value)
     return chain(x, value, value, value)
 
@@ -160,7 +174,7 @@ def exp(x: Any) -> Any:
 def log(x: Any) -> Any:
     """Natural logarithm."""
     if not isinstance(x, Jet):
-        return np.log(x)
+        return _numpy(x).log(x)
     inverse = 1.0 / x.value
     return chain(x, np.log(x.value), inverse, -inverse * inverse)
 
@@ -168,7 +182,7 @@ def log(x: Any) -> Any:
 def sqrt(x: Any) -> Any:
     """Square root."""
     if not isinstance(x, Jet):
-        return np.sqrt(x)
+        return _numpy(x).sqrt(x)
     value = np.sqrt(x.value)
     return chain(x, value, 0.5 / value, -0.25 / (value * x.value))
 
@@ -205,6 +219,10 @@ def mills(z: Array) -> tuple[Array, Array]:
 
 def log_normal_cdf(x: Any) -> Any:
     """log Φ: the logarithm of the normal distribution function."""
+    if is_traced(x):
+        from jax.scipy.special import log_ndtr
+
+        return log_ndtr(x)
     value, slope = mills(np.asarray(value_of(x), dtype=float))
     return chain(x, value, slope, -slope * (value_of(x) + slope)) if isinstance(x, Jet) else value
 
@@ -217,6 +235,8 @@ def log_normal_pair(x: Any) -> tuple[Any, Any]:
         >>> round(float(low[0]), 2), bool(high[0] == 0)
         (-1254.83, True)
     """
+    if is_traced(x):
+        return log_normal_cdf(-x), log_normal_cdf(x)
     from scipy.special import log_ndtr, ndtr
 
     z = np.asarray(value_of(x), dtype=float)
@@ -238,6 +258,8 @@ def log_normal_pair(x: Any) -> tuple[Any, Any]:
 
 def log_logistic_cdf(x: Any) -> Any:
     """log Λ: the logarithm of the logistic distribution function."""
+    if is_traced(x):
+        return -_numpy(x).logaddexp(0.0, -x)
     from scipy.special import expit
 
     z = np.asarray(value_of(x), dtype=float)
@@ -251,7 +273,7 @@ def log_logistic_cdf(x: Any) -> Any:
 def select(mask: Array, x: Any, otherwise: float = 0.0) -> Any:
     """The jet where a mask holds; elsewhere a constant without derivatives, whatever the jet has there."""
     if not isinstance(x, Jet):
-        return np.where(mask, x, otherwise)
+        return _numpy(x).where(mask, x, otherwise)
     return Jet(
         np.where(mask, x.value, otherwise),
         {i: np.where(mask, g, 0.0) for i, g in x.first.items()},
@@ -270,6 +292,11 @@ def log_sum_exp(parts: Sequence[Any]) -> Any:
     """log Σ exp of jets, in logs throughout."""
     if len(parts) == 1:
         return parts[0]
+    if any(is_traced(p) for p in parts):
+        from jax.numpy import broadcast_arrays, stack
+        from jax.scipy.special import logsumexp
+
+        return logsumexp(stack(broadcast_arrays(*parts)), axis=0)
     values = [np.asarray(value_of(p), dtype=float) for p in parts]
     top = values[0]
     for value in values[1:]:

@@ -34,6 +34,14 @@ KEYS = (
     "min_offer",
     "max_offer",
 )
+SPELLINGS = {
+    "maxOffer": "max_offer",
+    "minOffer": "min_offer",
+    "link": "choice",
+    "type": "errors",
+    "phat": "first_stage",
+}
+SIZES = ("s1", "s2")  # sizes of the ultimatum model's shocks, which R's games fixes by arguments of these names
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ def read_model(path: Path) -> Specification:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML: {error}. Correct it there.") from None
     for key in data:
-        if key not in KEYS:
+        if key not in KEYS and key not in SPELLINGS and key not in SIZES:
             raise UsageError(f"{path}: {key!r} is not a key of a model file.{nearest(key, KEYS)}")
     if not isinstance(data.get("model"), str):
         raise UsageError(
@@ -114,10 +122,26 @@ def read_model(path: Path) -> Specification:
     for key in ("equations", "scale", "fixed", "start", "labels"):
         if key in data and not isinstance(data[key], dict):
             raise UsageError(f"{path}: {key} = {data[key]!r} is not a table. Write it under [{key}].")
+    data = _plain_keys(path, data)
     if ":" in data["model"]:
         file, _, name = data["model"].rpartition(":")
         data["model"] = load_crisis(path.parent / file, name)
     return Specification(**data)
+
+
+def _plain_keys(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """Keys spelled as R's packages spell their arguments, under their own names here."""
+    sizes = {key: value for key, value in data.items() if key in SIZES}
+    plain: dict[str, Any] = {}
+    for key, value in data.items():
+        name = SPELLINGS.get(key, key)
+        if name in plain:
+            raise UsageError(f"{path}: {name!r} is there twice, once spelled as in R. Keep one.")
+        if key not in SIZES:
+            plain[name] = value
+    if sizes:
+        plain["fixed"] = {**sizes, **plain.get("fixed", {})}
+    return plain
 
 
 def load_crisis(path: Path, name: str) -> Any:

@@ -14,6 +14,9 @@ from detente.learn.objective import Objective
 from detente.learn.signalling import Plays, answer, best_responses, stakes
 
 LEAST = 1e-3  # first-stage chances are kept this far from 0 and 1
+ERRORS = ("npl", "sigint")
+PATIENCE = 25  # rounds after which the chances must have come ten times closer, or are updated by half as much
+LEAST_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class Nested:
         rounds: How often the chances were updated.
         change: Largest change of a chance in the last round.
         at_rest: Whether the chances reproduce themselves.
+        share: How far the chances were moved towards the answers in the last round; less than 1 if they swung.
     """
 
     objective: Objective
@@ -33,6 +37,7 @@ class Nested:
     rounds: int
     change: float
     at_rest: bool
+    share: float = 1.0
 
 
 def with_first_stage(objective: Objective, resist: Any, fight: Any, where: str = "first_stage") -> Objective:
@@ -125,15 +130,17 @@ def nested(
         progress_fn: Called with the number of rounds.
     """
     top, change, rounds = start, np.inf, 0
+    share, before = 1.0, np.inf
     for rounds in range(1, max_rounds + 1):
-        values = objective.values(top.point, slice(None), 0)
-        resist, fight = best_responses(values, objective.observed)
-        change = float(
-            max(np.abs(resist - objective.observed.resist).max(), np.abs(fight - objective.observed.fight).max())
-        )
+        old = objective.observed
+        resist, fight = best_responses(objective.values(top.point, slice(None), 0), old)
+        change = float(max(np.abs(resist - old.resist).max(), np.abs(fight - old.fight).max()))
         if not np.isfinite(change) or (resist <= 0).any() or (fight <= 0).any():
             break
-        objective = replace(objective, observed=objective.observed.believing(resist, fight))
+        if rounds % PATIENCE == 0:  # answers that swing past each other come to rest when taken in part
+            share, before = (share if change < 0.1 * before else max(0.5 * share, LEAST_SHARE)), change
+        believed = [now + share * (new - now) for now, new in ((old.resist, resist), (old.fight, fight))]
+        objective = replace(objective, observed=old.believing(*believed))
         # No need to be exact while the chances still move.
         loose = min(1e-1, max(GRADIENT, change))
         top = climb(objective.evaluate, top.point, objective.sizes, tolerance=loose)
@@ -141,7 +148,7 @@ def nested(
             progress_fn(rounds)
         if change < tolerance or not np.isfinite(top.value):
             break
-    return Nested(objective, top, rounds, change, change < 1e-8)
+    return Nested(objective, top, rounds, change, change < 1e-8, share)
 
 
 # -- standard errors -----------------------------------------------------------------------------------
@@ -202,36 +209,29 @@ def sensitivities(objective: Objective, theta: np.ndarray) -> dict[str, Any]:
     }
 
 
-def nested_covariance(objective: Objective, theta: np.ndarray) -> Float[np.ndarray, "coefficient coefficient"]:
-    """Covariance of nested pseudo-likelihood estimates (aguirregabiria2007), with the expected information.
+def nested_covariance(
+    objective: Objective, theta: np.ndarray, kind: str = "npl"
+) -> Float[np.ndarray, "coefficient coefficient"]:
+    """Covariance of nested pseudo-likelihood estimates (aguirregabiria2007).
 
     Args:
         objective: With the final chances as first stage.
         theta: The estimates.
+        kind: ``npl`` has the expected information. ``sigint`` is what R's sigInt computes: from products of scores,
+            and with the derivatives of the responses transposed.
     """
     parts = sensitivities(objective, theta)
-    weights = objective.weights
-    information = np.einsum("i,ikl->kl", weights, parts["expected"])
-    back = np.linalg.solve(np.eye(2) - parts["responses"], parts["response_scores"])  # d chances / d coefficients
-    bread = information + np.einsum("i,ikc,icl->kl", weights, parts["expected_mixed"], back)
-    inverse = np.linalg.inv(bread)
+    weights, responses = objective.weights, parts["responses"]
+    if kind == "npl":
+        information = np.einsum("i,ikl->kl", weights, parts["expected"])
+        mixed = parts["expected_mixed"]
+    else:
+        information = (parts["scores"] * weights[:, None]).T @ parts["scores"]
+        mixed = parts["scores"][:, :, None] * parts["by_chance"][:, None, :]
+        responses = responses.transpose(0, 2, 1)
+    back = np.linalg.solve(np.eye(2) - responses, parts["response_scores"])  # d chances / d coefficients
+    inverse = np.linalg.inv(information + np.einsum("i,ikc,icl->kl", weights, mixed, back))
     return inverse @ information @ inverse.T
-
-
-def sigint_errors(objective: Objective, theta: np.ndarray) -> Float[np.ndarray, "coefficient"]:
-    """Standard errors as R's sigInt computes them, for comparison: from scores, with the responses transposed.
-
-    Args:
-        objective: With the final chances as first stage.
-        theta: The estimates.
-    """
-    parts = sensitivities(objective, theta)
-    spread = parts["scores"].T @ parts["scores"]
-    turned = np.eye(2) - parts["responses"].transpose(0, 2, 1)
-    back = np.linalg.solve(turned, parts["response_scores"])
-    bread = spread + np.einsum("ik,ic,icl->kl", parts["scores"], parts["by_chance"], back)
-    inverse = np.linalg.inv(bread)
-    return np.sqrt(np.diag(inverse @ spread @ inverse.T))
 
 
 def stable(objective: Objective, theta: np.ndarray) -> tuple[float, Bool[np.ndarray, "row"]]:

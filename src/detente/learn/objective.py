@@ -141,6 +141,19 @@ class Objective:
             parts.append(np.broadcast_to(value, (rows.stop - rows.start,)))
         return np.concatenate(parts)
 
+    def rows_log_likelihood_many(
+        self, theta: Float[np.ndarray, "replicate coefficient"]
+    ) -> Float[np.ndarray, "replicate row"]:
+        """Log likelihood of every row under many sets of coefficients, not weighted."""
+        made = np.empty((len(theta), self.num_rows))
+        step = max(1, NUMBERS // max(1, self.num_rows))
+        for first in range(0, len(theta), step):
+            some = slice(first, first + step)
+            for rows in self._chunks(len(theta[some])):
+                found = self.likelihood.log_likelihood(self.values(theta[some], rows, 0), self.observed.take(rows))
+                made[some, rows] = jets.value_of(found)
+        return made
+
     def scores(self, theta: np.ndarray) -> Float[np.ndarray, "row coefficient"]:
         """Gradient of every row's log likelihood, not weighted."""
         parts = []
@@ -178,14 +191,22 @@ class Objective:
         return total, gradient, hessian
 
     def evaluate_many(
-        self, theta: Float[np.ndarray, "replicate coefficient"], weights: Float[np.ndarray, "replicate row"]
+        self, theta: Float[np.ndarray, "replicate coefficient"], weights: Any = None, order: int = 2
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Value, gradient and Hessian for many weightings of the rows at once, each with its own coefficients."""
+        """Value, gradient and Hessian for many sets of coefficients at once.
+
+        Args:
+            theta: The coefficients.
+            weights: How much each row counts, (replicate, row); default the weights of the objective, for all.
+            order: 1 leaves the Hessian at zero.
+        """
+        if weights is None:
+            weights = np.broadcast_to(self.weights, (len(theta), self.num_rows))
         num, p = theta.shape
         total, gradient, hessian = np.zeros(num), np.zeros((num, p)), np.zeros((num, p, p))
         for rows in self._chunks(num):
             weight = weights[:, rows]
-            found = self.likelihood.log_likelihood(self.values(theta, rows, 2), self.observed.take(rows))
+            found = self.likelihood.log_likelihood(self.values(theta, rows, order), self.observed.take(rows))
             total += np.where(weight > 0, weight * jets.value_of(found), 0.0).sum(1)
             for k, g in found.first.items():
                 gradient[:, self.starts[k] : self.starts[k + 1]] += (weight * g) @ self.blocks[k].columns[rows]

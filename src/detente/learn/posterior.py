@@ -151,7 +151,7 @@ def posterior(
         slope = np.where(good & np.isfinite(gradient).all(axis=0), gradient, 0.0)
         return value.reshape(scores.shape[:-1]), slope.T.reshape(scores.shape)
 
-    scores, divergent = _nuts(log_and_gradient, len(free), num_warmup, num_samples, num_chains, seed, target_accept)
+    scores, divergent = nuts(log_and_gradient, len(free), num_warmup, num_samples, num_chains, seed, target_accept)
     flat = scores.reshape(-1, len(free)).T
     values = values_at(priors, flat)
     shape = (num_chains, num_samples)
@@ -161,7 +161,7 @@ def posterior(
         for k in range(len(prepared.patterns))
     ]
     pointwise = np.stack(rows)[prepared.which].T.reshape(*shape, prepared.num_rows) * count
-    return _as_posterior(
+    return as_posterior(
         {name: values[name].reshape(shape) for name in free},
         pointwise,
         divergent,
@@ -181,10 +181,31 @@ def _single(observations: Any, pattern: int) -> Any:
     return Observations((observations.patterns[pattern],), np.zeros(1, dtype=np.int64))
 
 
-def _nuts(
-    log_and_gradient: Any, size: int, num_warmup: int, num_samples: int, num_chains: int, seed: int, accept: float
+def nuts(
+    log_and_gradient: Any,
+    size: int,
+    num_warmup: int,
+    num_samples: int,
+    num_chains: int,
+    seed: int,
+    accept: float,
+    traced_fn: Any = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normal scores, (chain, draw, parameter), and which transitions diverged, (chain, draw)."""
+    """Walk through a density that is standard normal times a likelihood.
+
+    Args:
+        log_and_gradient: Points (…, parameter) → logarithm of the likelihood, and its gradient.
+        size: Number of parameters.
+        num_warmup: Steps that adapt the sampler.
+        num_samples: Draws a chain.
+        num_chains: Chains, all walked side by side.
+        seed: Of the sampler.
+        accept: Acceptance to adapt to.
+        traced_fn: The same logarithm, (parameter,) → number, written with JAX: then the walk is compiled as a whole.
+
+    Returns:
+        Normal scores, (chain, draw, parameter), and which transitions diverged, (chain, draw).
+    """
     jax, numpyro = _jax()
     import jax.numpy as jnp
     from numpyro.infer import MCMC, NUTS
@@ -205,7 +226,7 @@ def _nuts(
     log_probability.defvjp(call, lambda slope, g: (g[..., None] * slope,))
 
     def potential(scores: Any) -> Any:
-        return 0.5 * jnp.sum(scores**2) - log_probability(scores)
+        return 0.5 * jnp.sum(scores**2) - (log_probability if traced_fn is None else traced_fn)(scores)
 
     kernel = NUTS(potential_fn=potential, target_accept_prob=accept)
     sampler = MCMC(
@@ -222,18 +243,29 @@ def _nuts(
     return draws, np.asarray(sampler.get_extra_fields(group_by_chain=True)["diverging"])
 
 
-def _as_posterior(
+def as_posterior(
     values: Mapping[str, np.ndarray],
     pointwise: np.ndarray,
     divergent: np.ndarray,
     prior: Mapping[str, np.ndarray],
+    **groups: Any,
 ) -> Posterior:
+    """Draws as ArviZ data, with R-hat, effective sample sizes, and what is wrong with them.
+
+    Args:
+        values: Parameter → draws, (chain, draw).
+        pointwise: Log likelihood of every observation, (chain, draw, observation).
+        divergent: Which transitions diverged, (chain, draw).
+        prior: Parameter → draws from the prior.
+        **groups: Other groups of the data, and ``coords`` and ``dims`` for them.
+    """
     az = _arviz()
     data = az.from_dict(
         posterior=dict(values),
         prior={name: prior[name][None] for name in values},
         log_likelihood={"observations": pointwise},
         sample_stats={"diverging": divergent},
+        **groups,
     )
     rhat = {name: float(az.rhat(v)) for name, v in values.items()}
     ess = {name: min(float(az.ess(v, method=m)) for m in ("bulk", "tail")) for name, v in values.items()}

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from detente.axes import CHOICE, Game
 from detente.errors import UsageError, nearest
 from detente.learn import jets
+from detente.learn.equilibrium import EquilibriumModel
 from detente.learn.strategic import TreeModel
 
 
@@ -38,7 +39,7 @@ class ObservedTree:
         cells: Leaves of each cell.
     """
 
-    model: TreeModel
+    model: TreeModel | EquilibriumModel
     labels: tuple[str, ...]
     cells: tuple[tuple[int, ...], ...]
 
@@ -116,7 +117,7 @@ def spelled(value: Any) -> str:
 def counts_from_column(
     frame: Any,
     column: str,
-    model: TreeModel,
+    model: TreeModel | EquilibriumModel,
     *,
     terminal: str | None = None,
     aliases: Mapping[str, str] | None = None,
@@ -167,14 +168,14 @@ def counts_from_column(
 
 
 def _tree(
-    model: TreeModel, leaves: Sequence[str], used: Sequence[str], cells: Mapping[str, Sequence[str]]
+    model: TreeModel | EquilibriumModel, leaves: Sequence[str], used: Sequence[str], cells: Mapping[str, Sequence[str]]
 ) -> ObservedTree:
     members = tuple(tuple(z for z, label in enumerate(leaves) if label in cells[name]) for name in used)
     return ObservedTree(model, tuple(used), members)
 
 
 def counts_from_columns(
-    frame: Any, columns: Sequence[str], model: TreeModel, *, terminal: str | None = None
+    frame: Any, columns: Sequence[str], model: TreeModel | EquilibriumModel, *, terminal: str | None = None
 ) -> tuple[ObservedTree, Counts]:
     """Read several outcome columns: counts of every terminal, or one 0/1 column for every move.
 

@@ -18,7 +18,9 @@ SOME = 20_000
 MORE_STARTS = 8  # when the first ones disagree
 MANY_STARTS = 28  # when some run off without end, and the sample is small
 SMALL = 500  # rows
+SPREADS = (1.0, 3.0, 10.0, 30.0)  # of random starts after the first few; ends without a top lie far out
 SAME_TOP = 1e-6
+FAR_BELOW = 50.0  # a search that ends nowhere this much lower lost its way, and says nothing about the best top
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Search:
     @property
     def note(self) -> str | None:
         """What to say when searches disagree; None when they agree."""
-        if self.failed and self.best.at_top:
+        if self.failed and self.best.at_top and self.tops[0][0] - self.highest_failed < FAR_BELOW:
             return (
                 f"several ends: {self.failed} of {self.failed + sum(c for _, c in self.tops)} searches ran off without "
                 f"reaching a top, at log likelihoods up to {self.highest_failed:.4f}; the best top is "
@@ -101,7 +103,7 @@ def search(
             point = points[n]
         else:
             base = best.point if best is not None and best.at_top and n % 2 else points[-1]
-            spread = (1.0, 3.0, 10.0)[n % 3] if n >= wanted else 1.0
+            spread = SPREADS[n % len(SPREADS)] if n >= STARTS else 1.0
             point = base + spread * rng.normal(size=len(base)) / objective.sizes
         known = best if best is not None and best.at_top else None
         top = climb(objective.evaluate, point, objective.sizes, known=known, max_iterations=200 if n < wanted else 120)

@@ -25,6 +25,7 @@ OUTCOMES = ("sq", "cd", "sf", "bd")
 RHO = float(np.sqrt(0.5))
 ROOT_INDEX = 1_000  # predictor index of p's own variable, above those of all equations
 LOW, HIGH = -8.0, 37.0  # where Φ⁻¹(p) is looked for
+HALVINGS = 13  # of that interval before Newton's method: they decide which equilibrium is found where there are several
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +161,24 @@ def equilibrium(values: Mapping[str, Any], num_rows: int) -> np.ndarray:
     with np.errstate(all="ignore"):
         ends = _mirror(plain, low), _mirror(plain, high)
         found = (ends[0] > 0) & (ends[1] < 0)
-        for _ in range(70):
+        for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             above = _mirror(plain, middle) > 0
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-            if float((high - low).max(initial=0.0)) < 1e-14:
+        u = 0.5 * (low + high)
+        for _ in range(60):  # Newton's method, kept between the ends; where it would leave them, halving goes on
+            f = _mirror(plain, jets.variable(u, ROOT_INDEX, 1))
+            above = f.value > 0
+            low, high = np.where(above, u, low), np.where(above, high, u)
+            step = u - f.value / f.first[ROOT_INDEX]
+            new = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
+            moved = np.abs(np.where(found, new - u, 0.0)) / (1.0 + np.abs(u))
+            u = new
+            if float(moved.max(initial=0.0)) < 1e-14:
                 break
-    return np.where(found, 0.5 * (low + high), np.nan)
+        # Where the condition overflows it changes sign without being zero: that is no equilibrium.
+        found &= np.abs(f.value) <= 1e-6 * (1.0 + np.abs(f.first[ROOT_INDEX]))
+    return np.where(found, u, np.nan)
 
 
 def count_equilibria(values: Mapping[str, Any], num_rows: int, *, grid: int = 400) -> np.ndarray:
