@@ -91,10 +91,11 @@ def ask_peer(num_runs: int, limit: float) -> dict | None:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def row(name: str, runs: int, wall: float, cpu: float, rate: float | None = None) -> None:
-    """One line of the table: runs are worlds × policies."""
-    times = "" if rate is None else f"{runs / wall / rate:,.1f} ×"
-    print(f"| {name} | {runs:,} | {wall:.2f} | {runs / wall:,.0f} | {runs / cpu:,.0f} | {times} |", flush=True)
+def row(name: str, runs: int, wall: float, cpu: float, peer: tuple[float, float] | None = None) -> None:
+    """One line of the table: runs are worlds × policies, and beside the peer by the clock and by CPU time."""
+    clock, work = runs / wall, runs / cpu
+    times = " | " if peer is None else f"{clock / peer[0]:,.0f} × | {work / peer[1]:,.0f} ×"
+    print(f"| {name} | {runs:,} | {wall:.2f} | {clock:,.0f} | {work:,.0f} | {times} |", flush=True)
 
 
 def main() -> None:
@@ -113,12 +114,12 @@ def main() -> None:
     from detente.decide.ensemble import run
     from detente.model.scenario import load_scenario
 
-    print("| what | runs | seconds | runs/s | runs/s of CPU | beside EMA |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print("| what | runs | seconds | runs/s | runs/s of CPU | beside EMA | beside EMA, by CPU |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     found = ask_peer(options.peer_runs, options.limit)
     rate = None
     if found is not None:
-        rate = options.peer_runs / found["wall"]
+        rate = options.peer_runs / found["wall"], options.peer_runs / found["cpu"]
         row(f"trivial: EMA Workbench {found['version']}, one process", options.peer_runs, found["wall"], found["cpu"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trivial"

@@ -314,6 +314,8 @@ def test_pooled_worlds_count_by_the_weight_of_their_structure(crisis, tmp_path):
         pooled(cube, "figth")
     with pytest.raises(UsageError, match=r"weights: give 40 numbers"):
         pooled(cube, "fight", weights=np.ones(3))
+    with pytest.raises(UsageError, match=r"weights: all are 0, so there is no world left"):
+        pooled(cube, "fight", weights=np.zeros(40))
     nothing = cube.assign(status=cube["status"] * 0 + NOT_CONVERGED)
     with pytest.raises(SolveError, match=r"no draw converged under the structure 'stated'"):
         pooled(nothing, "fight")

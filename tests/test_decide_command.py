@@ -3,22 +3,28 @@
 import json
 import re
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
 from rich.console import Console
+from test_cube import CORRELATED, RIVALS, TOML, write_crisis
 from typer.testing import CliRunner
 
-from detente.cli_decide import chosen_policies, thresholds
+from detente import cli
+from detente.cli_decide import DEFAULT_DRAWS, chosen_policies, thresholds
 from detente.cli_decide import decide as command
 from detente.decide.analysis import LEVEL_METRICS, decide, enough_draws, worst_tenth
+from detente.decide.cube import run_to_store
 from detente.decide.ensemble import run
 from detente.decide.robustness import NINETIETH, robustness
 from detente.decide.sensitivity import varying
 from detente.errors import DetenteError, UsageError
 from detente.model.scenario import load_scenario
-from detente.report.decide import decision_json, points_text, print_decision, summary, title_of, worth_text
+from detente.report.decide import print_decision
+from detente.report.decide_json import decision_json
+from detente.report.decide_words import points_text, summary, title_of, worth_text
 from detente.report.words import percent
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -172,6 +178,16 @@ def test_assumptions_name_kind_grade_and_effect_and_what_was_not_varied(decision
     assert effects == sorted(effects, reverse=True)
 
 
+def test_the_page_shows_what_the_command_says():
+    """The answer on the page is that of the command as it stands there: 2,000 worlds, no options."""
+    page = (Path(__file__).parents[1] / "docs/how-to/decide.md").read_text(encoding="utf-8")
+    shown = re.search(r"detente decide october-2024\n```.*?```text\n(.*?)```", page, re.DOTALL)
+    scenario = load_scenario("october-2024")
+    found = decide(scenario, run(scenario, num_draws=DEFAULT_DRAWS), structure_draws=0, gradient_worlds=0)
+    assert shown is not None
+    assert " ".join(shown[1].split()) == " ".join(f"· {sentence}" for sentence in summary(found))
+
+
 def test_the_text_fits_eighty_columns(text):
     assert max(len(line) for line in text.splitlines()) <= 80
 
@@ -218,6 +234,84 @@ def test_mistakes_are_refused_before_the_work():
     assert "not a player or outcome" in refused("--by", "nobody")
     assert "not NAME=VALUE" in refused("--fails", "regional_war")
     assert "not a number" in refused("--fails", "regional_war=often")
+
+
+# -- from a store, and under rival structures ------------------------------------------------------
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stored")
+    crisis = write_crisis(folder / "border", TOML + CORRELATED + RIVALS)
+    run_to_store(crisis, folder / "store", num_draws=256, seed=4, block=64)
+    return str(crisis.folder), str(folder / "store")
+
+
+def answer(*arguments):
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def leaves(value, place=""):
+    """Every number and text of nested JSON, with its place; the last digits of sums depend on their order."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, f"{place}/{key}")
+    else:
+        yield place, float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def test_a_store_gives_the_answer_that_solving_gives(stored):
+    folder, store = stored
+    read, solved = answer(folder, "--store", store), answer(folder, "--draws", "256", "--seed", "4")
+    assert dict(leaves(read)) == dict(leaves(solved))
+    texts = [
+        CliRunner().invoke(app, [folder, *m]).output for m in (["--store", store], ["--draws", "256", "--seed", "4"])
+    ]
+    assert "In short" in texts[0] and texts[0] == texts[1]
+    assert answer(folder, "--store", store, "--draws", "256", "--seed", "4")["draws"] == 256
+
+
+def test_the_brief_is_the_same_from_a_store(stored, tmp_path):
+    folder, store = stored
+    pages = []
+    for more in (["--store", store], ["--draws", "256", "--seed", "4"]):
+        done = CliRunner().invoke(cli.app, ["brief", folder, *more, "--json", "-o", str(tmp_path / "brief.html")])
+        assert done.exit_code == 0, done.output
+        page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "now", (tmp_path / "brief.html").read_text(encoding="utf-8"))
+        pages.append((dict(leaves(json.loads(done.stdout))), page))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("command", ["decide", "brief"])
+def test_a_store_of_another_run_is_refused_with_what_differs(stored, command, monkeypatch):
+    folder, store = stored
+
+    def said(*arguments):
+        with pytest.raises(UsageError) as error:
+            typer.main.get_command(cli.app)([command, folder, "--store", store, *arguments], standalone_mode=False)
+        return str(error.value)
+
+    assert "draws: 256 in the store, 300 in this run" in said("--draws", "300")
+    assert "seed: 4 in the store, 0 in this run" in said("--seed", "0")
+    assert "does not hold the policy 'new'" in said("--policy", "new", "--commit", "stance=calm")
+
+
+def test_a_rival_structure_is_judged_by_itself_and_listed_as_an_assumption(stored):
+    folder, store = stored
+    stated, sharp = answer(folder, "--store", store), answer(folder, "--store", store, "--structure", "sharp")
+    assert (stated["structure"], sharp["structure"]) == ("stated", "sharp")
+    by_text = {a["text"]: a for a in stated["assumptions"]}
+    found = by_text["the crisis does not work as “Sharp” says"]
+    row = run(load_scenario(folder), num_draws=256, seed=4).outcome("fight", stated["preferred"])[:64]
+    rival = run(load_scenario(folder).structure("sharp"), num_draws=256, seed=4).outcome("fight", stated["preferred"])
+    assert found["low"] == pytest.approx(row.mean()) and found["high"] == pytest.approx(rival[:64].mean())
+    assert found["effect"] == pytest.approx(abs(found["high"] - found["low"])) and found["kind"] == "structure"
+    assert "the crisis does not work as the file states without a structure" in {
+        a["text"] for a in sharp["assumptions"]
+    }
+    out = CliRunner().invoke(app, [folder, "--store", store, "--structure", "sharp"]).output
+    assert "Under the structure “Sharp”" in out
+    assert "Did you mean 'sharp'" in str(CliRunner().invoke(app, [folder, "--structure", "shar"]).exception)
 
 
 def test_thresholds_must_be_finite_numbers():

@@ -1,12 +1,16 @@
 """Indicators: against Bayes' rule by hand on a game small enough to write out, and on all leaves of a large one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detente.decide.ensemble import run
 from detente.decide.indicators import indicators
-from detente.errors import UsageError
+from detente.decide.sensitivity import varying
+from detente.errors import SolveError, UsageError
 from detente.model.scenario import load_scenario
+from detente.solve.solution import NOT_CONVERGED
 
 RULES = '''
 from detente.model.language import crisis, players
@@ -128,6 +132,14 @@ def test_what_is_not_true_or_false_is_refused(ensemble):
         indicators(ensemble, "war", "fimr")
     with pytest.raises(UsageError, match="not a player"):
         indicators(ensemble, "war", "firm", own=("gard",))
+
+
+def test_worlds_of_which_none_converged_are_no_forecast(ensemble):
+    lost = replace(ensemble, status=np.full_like(ensemble.status, NOT_CONVERGED))
+    with pytest.raises(SolveError, match="no draw converged, so there is nothing to watch for"):
+        indicators(lost, "war", "firm")
+    with pytest.raises(SolveError, match="no draw converged, so there is nothing to vary"):
+        varying(lost)
 
 
 def test_every_figure_for_october_is_a_sum_over_leaves(october):

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from detente.record import Ledger, load_ledger, survey
-from detente.record.audit import KINDS, Finding, audit, numbers_in, text_from
+from detente.record.audit import audit
+from detente.record.findings import KINDS, Finding
 from detente.record.quotation import nearest_wording, place_of, segments
+from detente.record.wording import numbers_in, text_from
 
 ROOT = Path(__file__).parents[1]
 RECORDS = {name: ROOT / "src/detente/scenarios" / name / "record" for name in ("april-2024", "october-2024")}
@@ -119,6 +121,37 @@ def test_an_altered_quotation_is_a_problem_where_the_record_does_not_say_so(id):
     changed = Ledger(ledger.sources, {**ledger.claims, id: trusted}, ledger.events, ledger.estimates)
     found = [f for f in audit(changed) if f.kind == "quotation" and not f.known]
     assert [f.id for f in found] == [id]
+
+
+def requoted(id: str, text: str) -> list[Finding]:
+    """What is found in October's record when the words of one printed quotation are others."""
+    ledger = load_ledger(RECORDS["october-2024"])
+    claim = ledger.claims[id]
+    quote = claim.quotes[0].model_copy(update={"text": text})
+    changed = claim.model_copy(update={"quotes": (quote,)})
+    found = audit(Ledger(ledger.sources, {**ledger.claims, id: changed}, ledger.events, ledger.estimates))
+    return [f for f in found if f.kind == "quotation" and f.id == id and not f.known]
+
+
+@pytest.mark.parametrize(
+    ("id", "text", "words"),
+    [
+        ("002-21", "Israel to ensure that always remains the case", "“always remains” added"),
+        ("002-21", "Israel to ensure that was the case", "“was” added"),
+        ("002-08", "it should be a massive response", "“be a massive response”"),
+        ("002-07", "what they refuse to do", "“they refuse” for “they're going”"),
+    ],
+)
+def test_words_that_change_again_do_not_hide_behind_a_known_misquotation(id, text, words):
+    found = requoted(id, text)
+    assert any(words in f.what and "write" in f.remedy for f in found), found
+    assert any("recorded as altered" in f.what for f in found)
+
+
+@pytest.mark.parametrize("text", ["Israel to make that the case", "Nothing of the kind was ever said"])
+def test_an_alteration_on_record_that_is_not_there_is_found(text):
+    found = only(requoted("002-21", text), "quotation")
+    assert "“ensure” for “make”, “remains” added" in found.what and "does not differ so" in found.what
 
 
 def test_whole_printed_quotations_of_the_founding_text_are_caught_by_a_transcript(tmp_path, shared):

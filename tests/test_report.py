@@ -22,7 +22,7 @@ from detente.model.scenario import load_scenario
 from detente.report import charts
 from detente.report.brief import Brief, make_brief
 from detente.report.check import explanation
-from detente.report.decide import summary
+from detente.report.decide_words import summary
 from detente.report.html import TEMPLATES, courses_as_game, render_html, write_html
 from detente.report.terminal import (
     best_policies,

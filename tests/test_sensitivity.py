@@ -11,13 +11,12 @@ from detente.decide.sensitivity import (
     evaluate,
     first_order,
     given_data,
-    gradients,
     morris,
     saltelli,
     slices,
-    swings,
     varying,
 )
+from detente.decide.tornado import gradients, swings
 from detente.errors import UsageError
 from detente.model.scenario import load_scenario
 

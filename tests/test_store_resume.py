@@ -1,10 +1,12 @@
 """Stores that are killed, damaged, full or of another run: nothing is lost, nothing is mixed."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from typer.testing import CliRunner
 
 from detente import cli_run
 from detente.decide import cluster, manifest, store
-from detente.decide.cube import from_store, open_cube, run_to_store
+from detente.decide.cube import from_store, open_cube, read_run, run_to_store
+from detente.decide.ensemble import run
 from detente.decide.store import CORRUPT, DONE, MISSING, only_run, open_store, state, survey
 from detente.errors import DetenteError, UsageError
 from detente.model.scenario import Scenario
@@ -230,6 +233,148 @@ def test_two_runs_do_not_write_to_one_store(crisis, whole):
     with only_run(open_store(whole)), pytest.raises(UsageError, match=r"another run is writing to it\. Wait"):
         again(crisis, whole)
     again(crisis, whole)
+
+
+# -- made longer --------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def short(crisis, tmp_path_factory) -> Path:
+    """The first 80 draws: two blocks and a half."""
+    path = tmp_path_factory.mktemp("short") / "store"
+    run_to_store(crisis, path, num_draws=80, block=BLOCK)
+    return path
+
+
+@pytest.fixture(scope="module")
+def long(crisis, tmp_path_factory) -> Path:
+    """The first 144 draws, asked for at once: four blocks and a half."""
+    path = tmp_path_factory.mktemp("long") / "store"
+    run_to_store(crisis, path, num_draws=144, block=BLOCK)
+    return path
+
+
+def test_a_store_made_longer_is_the_same_bytes_as_a_long_one(crisis, short, long, tmp_path):
+    path = Path(shutil.copytree(short, tmp_path / "store"))
+    report = again(crisis, path, num_draws=144, extend=True)
+    assert (report.found, report.computed, report.mended) == (2, 3, 0), "the block that ended it is computed again"
+    assert tree(path) == tree(long)
+    assert from_store(path, crisis).num_draws == 144
+
+
+def test_a_store_smaller_than_a_block_can_be_made_longer(crisis, long, tmp_path):
+    again(crisis, tmp_path / "store", num_draws=10)
+    assert again(crisis, tmp_path / "store", num_draws=144, extend=True).computed == 5
+    assert tree(tmp_path / "store") == tree(long)
+
+
+@pytest.mark.parametrize("moment", range(1, 5))
+def test_a_kill_while_a_store_is_made_longer_loses_nothing(crisis, short, long, tmp_path, monkeypatch, moment):
+    """At each of the first writes of the extension: the manifest, then the descriptions of the variables."""
+    path, real, written = Path(shutil.copytree(short, tmp_path / "store")), store._write, []
+
+    def write(place, data):
+        written.append(place)
+        if len(written) == moment:
+            raise KeyboardInterrupt
+        real(place, data)
+
+    monkeypatch.setattr(store, "_write", write)
+    with pytest.raises(KeyboardInterrupt):
+        again(crisis, path, num_draws=144, extend=True)
+    monkeypatch.undo()
+    with contextlib.suppress(UsageError):  # what is there can be looked at, or it says what to do
+        open_cube(path)
+    assert again(crisis, path, num_draws=144, extend=True).found >= 2
+    assert tree(path) == tree(long)
+
+
+def test_a_store_is_made_longer_only_when_asked_and_never_shorter(crisis, short, tmp_path):
+    before = tree(short)
+    with pytest.raises(UsageError, match=r"draws: 80 in the store, 144 in this run.*add draws to it with --extend"):
+        again(crisis, short, num_draws=144)
+    with pytest.raises(UsageError, match=r"holds 80 draws, and this run asks for 40.*--draws 80"):
+        again(crisis, short, num_draws=40, extend=True)
+    with pytest.raises(UsageError, match=r"seed: 0 in the store, 1 in this run\. Write to another --store, or repeat"):
+        again(crisis, short, num_draws=144, seed=1, extend=True)
+    assert tree(short) == before
+    again(crisis, tmp_path / "lhs", num_draws=80, design="lhs")
+    with pytest.raises(UsageError, match=r"Latin hypercubes of 1,024.*design 'sobol'"):
+        again(crisis, tmp_path / "lhs", num_draws=144, design="lhs", extend=True)
+    again(crisis, tmp_path / "mc", num_draws=80, design="monte carlo")
+    again(crisis, tmp_path / "mc", num_draws=144, design="monte carlo", extend=True)
+    assert from_store(tmp_path / "mc", crisis).num_draws == 144
+
+
+def test_the_last_block_of_a_shorter_run_does_not_pass_for_a_whole_one(crisis, short, long, tmp_path):
+    """A worker that was left over from the shorter run may write its block after the store was made longer."""
+    path = Path(shutil.copytree(long, tmp_path / "store"))
+    shutil.copy(short / "blocks/000002.json", path / "blocks/000002.json")
+    for file in (short / "cube.zarr").rglob("c/**/*"):
+        if (
+            file.is_file()
+            and hashlib.sha256(file.read_bytes()).hexdigest() in (short / "blocks/000002.json").read_text()
+        ):
+            shutil.copy(file, path / file.relative_to(short))
+    assert state(open_store(path), 2) == CORRUPT
+    again(crisis, path, num_draws=144)
+    assert tree(path) == tree(long)
+
+
+def test_a_damaged_description_of_a_variable_is_mended(crisis, long, tmp_path):
+    path = Path(shutil.copytree(long, tmp_path / "store"))
+    (path / "cube.zarr/values/zarr.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"cube\.zarr: its variables do not fit together.*Repeat the run"):
+        open_cube(path)
+    assert again(crisis, path, num_draws=144).computed == 0
+    assert tree(path) == tree(long)
+
+
+def test_a_run_that_waited_while_another_changed_the_store_is_told_so(short, tmp_path):
+    path = Path(shutil.copytree(short, tmp_path / "store"))
+    opened = open_store(path)
+    (path / "manifest.json").write_text(json.dumps({**opened.manifest, "draws": 144}))
+    with pytest.raises(UsageError, match="another run has changed it just now"), only_run(opened):
+        pass
+
+
+# -- read instead of solving ----------------------------------------------------------------------------
+def test_a_run_that_is_read_is_the_run_that_would_be_solved(crisis, short):
+    solved = run(crisis, num_draws=80)
+    found = read_run(short, crisis)
+    for name in ("values", "payoffs", "status"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(solved, name))
+    np.testing.assert_allclose(found.leaf_mean, solved.leaf_mean, rtol=1e-12)
+    one = read_run(short, crisis, num_draws=80, seed=0, policies={"firm": crisis.policy("firm")})
+    assert one.policies == ("firm",)
+    np.testing.assert_array_equal(one.values[0], solved.values[solved.policies.index("firm")])
+    rival = crisis.structure("harsher")
+    np.testing.assert_array_equal(read_run(short, rival).values, run(rival, num_draws=80).values)
+
+
+def test_a_store_of_another_run_is_not_read_and_it_says_what_differs(crisis, short, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"is of another run: draws: 80 in the store, 90 in this run; seed: 0 .* 3 in"):
+        read_run(short, crisis, num_draws=90, seed=3)
+    with pytest.raises(
+        UsageError, match=r"does not hold the policy 'fir'\. Did you mean 'firm'\? Leave out --store to solve it"
+    ):
+        read_run(short, crisis, policies={"fir": crisis.policy("firm")})
+    edited = write_crisis(tmp_path / "border", (TOML + CORRELATED + RIVALS).replace("cost = 0.6", "cost = 0.5"))
+    with pytest.raises(UsageError, match=r"correlations\.harm\.cost: 0\.6 in the store, 0\.5 in this run.*detente run"):
+        read_run(short, edited)
+    run_to_store(crisis, tmp_path / "plain", num_draws=8, structures=("stated",))
+    with pytest.raises(UsageError, match=r"structure: 'sharp' is not in .*plain"):
+        read_run(tmp_path / "plain", crisis.structure("sharp"))
+    with pytest.raises(UsageError, match=r"is not a store of a run"):
+        read_run(tmp_path / "nowhere", crisis)
+    monkeypatch.setattr(manifest.metadata, "version", lambda name: "0.0")
+    with pytest.raises(UsageError, match=r"versions\.numpy: '[\d.]+' in the store, '0\.0' in this run"):
+        read_run(short, crisis)
+
+
+def test_an_unfinished_store_is_not_read(crisis, short, tmp_path):
+    path = Path(shutil.copytree(short, tmp_path / "store"))
+    (path / "blocks/000001.json").unlink()
+    with pytest.raises(UsageError, match=r"1 of 3 blocks are missing"):
+        read_run(path, crisis)
 
 
 # -- no room ------------------------------------------------------------------------------------------

@@ -1,24 +1,42 @@
 """The command that compares policies under deep uncertainty, and the reading of policies given on the command line."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detente.cli_common import Json, make_console, print_json, progress
+from detente.cli_common import Json, ScenarioName, make_console, print_json, progress
 from detente.errors import UsageError
 
 if TYPE_CHECKING:
+    from detente.decide.ensemble import Ensemble
     from detente.model.scenario import Policy, Scenario
 
 DEFAULT_DRAWS = 2_000
 SEARCH_DRAWS = 256
+Draws = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help=f"Possible worlds drawn from the priors; default: {DEFAULT_DRAWS:,}, or all in the store."
+    ),
+]
+StoreSeed = Annotated[
+    int | None, typer.Option(help="Of the draws; the same seed gives the same numbers. Default: 0, or the store's.")
+]
+FromStore = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Read what 'detente run' wrote there, instead of solving.")
+]
 EXAMPLE = '--policy quiet-lines --commit "message=red lines" --commit "channel=private"'
 
 
 def decide(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")],
-    draws: Annotated[int, typer.Option(min=1, help="Possible worlds drawn from the priors.")] = DEFAULT_DRAWS,
-    seed: Annotated[int, typer.Option(help="Of the draws; the same seed gives the same numbers.")] = 0,
+    scenario: ScenarioName,
+    draws: Draws = None,
+    seed: StoreSeed = None,
+    store: FromStore = None,
+    structure: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of [structures.NAME]; default: the file as it stands.")
+    ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help="Only these policies (repeatable); a new name with --commit adds one.")
     ] = None,
@@ -40,24 +58,29 @@ def decide(
     """Which policy is robust and for whom, what it costs, when it fails, what to find out first and what to watch."""
     from detente.decide.analysis import LEAST_DRAWS
     from detente.decide.analysis import decide as analyse
-    from detente.decide.ensemble import run
     from detente.decide.search import search as try_all
     from detente.model.scenario import load_scenario
-    from detente.report.decide import decision_json, print_decision, print_search, search_json
+    from detente.report.decide import print_decision, print_search
+    from detente.report.decide_json import decision_json, search_json
 
-    if draws < LEAST_DRAWS:
+    if draws is not None and draws < LEAST_DRAWS:
         raise UsageError(f"--draws: {draws} are too few to say when a policy fails. Ask for {LEAST_DRAWS} or more.")
-    loaded, policies = chosen_policies(load_scenario(scenario), policy, commit)
+    stated = load_scenario(scenario)
+    loaded, policies = chosen_policies(stated if structure is None else stated.structure(structure), policy, commit)
     _check_names(loaded, by, metric)
     enough = thresholds(fails)
-    with progress("Solving worlds", draws, quiet=as_json) as progress_fn:
-        ensemble = run(loaded, num_draws=draws, seed=seed, policies=policies, progress_fn=progress_fn)
+    ensemble = solve_or_read(loaded, policies, store=store, draws=draws, seed=seed, quiet=as_json)
     found = analyse(loaded, ensemble, by=by, metric=metric, fails=enough)
     tried = None
     if search:
         with progress("Trying commitments", SEARCH_DRAWS, quiet=as_json) as progress_fn:
             tried = try_all(
-                loaded, by=by, metric=metric, num_draws=min(draws, SEARCH_DRAWS), seed=seed, progress_fn=progress_fn
+                loaded,
+                by=by,
+                metric=metric,
+                num_draws=min(ensemble.num_draws, SEARCH_DRAWS),
+                seed=ensemble.seed,
+                progress_fn=progress_fn,
             )
     if as_json:
         data = decision_json(found) | ({"search": search_json(tried)} if tried is not None else {})
@@ -67,6 +90,39 @@ def decide(
     print_decision(found, console)
     if tried is not None:
         print_search(tried, found, console)
+
+
+def solve_or_read(
+    scenario: "Scenario",
+    policies: dict[str, "Policy"] | None,
+    *,
+    store: Path | None,
+    draws: int | None,
+    seed: int | None,
+    quiet: bool = False,
+) -> "Ensemble":
+    """The worlds under every policy: solved here, or read from a store that holds the same numbers.
+
+    Args:
+        scenario: The scenario.
+        policies: Those to compare; None for all.
+        store: Folder that ``detente run`` wrote; None to solve.
+        draws: How many; None for the usual number, or all of the store.
+        seed: Of the draws; None for 0, or that of the store.
+        quiet: Show no progress.
+
+    Raises:
+        UsageError: If the store is of another run, or cannot be read.
+    """
+    if store is not None:
+        from detente.decide.cube import read_run
+
+        return read_run(store, scenario, num_draws=draws, seed=seed, policies=policies)
+    from detente.decide.ensemble import run
+
+    wanted = DEFAULT_DRAWS if draws is None else draws
+    with progress("Solving worlds", wanted, quiet=quiet) as progress_fn:
+        return run(scenario, num_draws=wanted, seed=seed or 0, policies=policies, progress_fn=progress_fn)
 
 
 def _check_names(scenario: "Scenario", by: str | None, metric: str) -> None:

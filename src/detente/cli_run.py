@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detente.cli_common import EXIT_STOPPED, Json, print_json, progress
+from detente.cli_common import EXIT_STOPPED, Json, ScenarioName, needs, print_json, progress
 
 if TYPE_CHECKING:
     from detente.decide.cube import Report
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")],
+    scenario: ScenarioName,
     draws: Annotated[int, typer.Option(min=1, help="Possible worlds drawn from the priors.")] = 10_000,
     store: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to; default: SCENARIO.detente in this folder.")
@@ -31,6 +31,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with a store that is there, or refuse it.")
     ] = True,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add draws to a store that is there and holds fewer.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes on this machine; default: this one, all cores.")
     ] = None,
@@ -43,6 +46,8 @@ def run(
     from detente.decide.cube import run_to_store
     from detente.model.scenario import load_scenario
 
+    if cluster is not None:
+        needs("cluster", "distributed", what="run --cluster")
     loaded = load_scenario(scenario)
     path = store or Path(f"{loaded.slug}.detente")
     if cluster is not None:
@@ -59,6 +64,7 @@ def run(
                 policies={name: loaded.policy(name) for name in policy} if policy else None,
                 structures=tuple(structure) if structure else None,
                 resume=resume,
+                extend=extend,
                 workers=workers,
                 cluster=cluster,
                 progress_fn=progress_fn,

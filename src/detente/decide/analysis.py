@@ -15,7 +15,8 @@ from detente.decide.information import Information, Worth, value_of_information
 from detente.decide.regret import Regret, oriented, quantiles, regret_table, regrets
 from detente.decide.robustness import NINETIETH, Robustness, robustness
 from detente.decide.search import criterion_values, direction
-from detente.decide.sensitivity import Index, Indices, Slope, Swing, given_data, gradients, slices, swings, varying
+from detente.decide.sensitivity import Index, Indices, given_data, slices, varying
+from detente.decide.tornado import Slope, Swing, gradients, swings
 from detente.errors import UsageError, nearest
 from detente.model.scenario import Scenario
 

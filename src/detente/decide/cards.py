@@ -8,7 +8,8 @@ import numpy as np
 from detente.decide.boxes import Box, Restriction, conditions, percent
 from detente.decide.discovery import discover
 from detente.decide.regret import as_values, oriented
-from detente.decide.sensitivity import slices, swings
+from detente.decide.sensitivity import slices
+from detente.decide.tornado import swings
 from detente.errors import UsageError, nearest
 
 MOST_RESTRICTIONS = 3  # more than a reader keeps in mind

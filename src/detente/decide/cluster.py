@@ -4,7 +4,15 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,7 +53,7 @@ def work(job: Job, path: str, index: int, threads: int = 1) -> int:
 
 
 def run_here(prepared: Prepared, store: Store, blocks: Sequence[int], *, progress_fn: ProgressFn | None = None) -> None:
-    """Compute blocks one after the other in this process, on all its cores.
+    """Compute blocks one after the other in this process, on all its cores; each is written while the next is computed.
 
     Args:
         prepared: The run.
@@ -53,17 +61,23 @@ def run_here(prepared: Prepared, store: Store, blocks: Sequence[int], *, progres
         blocks: Their numbers.
         progress_fn: Called with the number of draws done.
     """
-    done = 0
-    for index in blocks:
-        before = done
+    done, writing = 0, None
+    with ThreadPoolExecutor(1) as writer:  # on leaving it, however, the block that is being written is finished
+        for index in blocks:
+            before = done
 
-        def say(count: int, before: int = before) -> None:
-            if progress_fn is not None:
-                progress_fn(before + count)
+            def say(count: int, before: int = before) -> None:
+                if progress_fn is not None:
+                    progress_fn(before + count)
 
-        write_block(store, prepared, compute(prepared, index, progress_fn=say))
-        done += store.draws_in(index)
-        say(store.draws_in(index))
+            block = compute(prepared, index, progress_fn=say)
+            if writing is not None:
+                writing.result()  # one at a time, so that memory does not grow; a full disk is reported here
+            writing = writer.submit(write_block, store, prepared, block)
+            done += store.draws_in(index)
+            say(store.draws_in(index))
+        if writing is not None:
+            writing.result()
 
 
 def run_on(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from detente.decide import cluster as clusters
 from detente.decide.blocks import prepare
 from detente.decide.ensemble import Ensemble
-from detente.decide.manifest import BLOCK_DRAWS, Settings, differences, scenario_hash
-from detente.decide.store import CORRUPT, CUBE, DONE, MISSING, Store, create, only_run, open_store, survey
+from detente.decide.manifest import BLOCK_DRAWS, Settings, differences, make_manifest, scenario_hash
+from detente.decide.store import CORRUPT, CUBE, DONE, MISSING, Store, create, only_run, open_store, settle, survey
 from detente.errors import SolveError, UsageError, nearest
 from detente.model.priors import Correlations, Prior
 from detente.model.scenario import STATED, Policy, Scenario, load_scenario
@@ -53,6 +53,7 @@ def run_to_store(
     correlations: Correlations | None = None,
     structures: tuple[str, ...] | None = None,
     resume: bool = True,
+    extend: bool = False,
     workers: int | None = None,
     cluster: str | None = None,
     executor: Executor | None = None,
@@ -75,6 +76,7 @@ def run_to_store(
         correlations: Parameter → other parameter → rank correlation; by default those of the scenario.
         structures: Names of the structures; by default the file as it stands (``stated``) and all its alternatives.
         resume: Go on with a store that is there; if not, one that is there is refused.
+        extend: Add draws to a store that holds fewer; it ends with the same bytes as if all had been asked for at once.
         workers: Processes on this machine; by default this one, with a thread for each core.
         cluster: Address of a Dask scheduler (``tcp://host:8786``), whose workers then do the work.
         executor: Any other executor to do it, in place of a cluster.
@@ -95,8 +97,9 @@ def run_to_store(
         raise UsageError(f"{path}: is there already. Write to another --store, or leave out --no-resume to go on.")
     settings = Settings(num_draws, seed, design, block, policies, priors, correlations, structures)
     prepared = prepare(scenario, settings)
-    store = create(path, prepared)
+    store = create(path, prepared, extend=extend)
     with only_run(store):
+        store = settle(store, prepared)
         known = survey(store)
         todo = sorted(known[MISSING] + known[CORRUPT])
         before = sum(store.draws_in(index) for index in known[DONE])
@@ -132,12 +135,19 @@ def open_cube(path: str | Path) -> "xarray.Dataset":
         ``distribution_NAME`` (…, label, draw) for each label outcome; ``status``, ``residual``, ``iterations``.
 
     Raises:
-        UsageError: If there is no store.
+        UsageError: If there is no store, or the descriptions of its variables are damaged or of two runs.
     """
     import xarray
 
     store = open_store(path)
-    return xarray.open_zarr(store.path / CUBE, consolidated=False, chunks=None).set_coords("structure_weight")
+    try:
+        cube = xarray.open_zarr(store.path / CUBE, consolidated=False, chunks=None)
+        return cube.set_coords("structure_weight")
+    except (OSError, ValueError, KeyError, TypeError) as error:  # whatever Zarr and xarray make of it
+        raise UsageError(
+            f"{store.path / CUBE}: its variables do not fit together: {type(error).__name__}: {error}. Repeat the run "
+            "with the same --store: it mends the descriptions, and computes no block that is there."
+        ) from None
 
 
 def as_dataset(ensemble: Ensemble) -> "xarray.Dataset":
@@ -196,15 +206,15 @@ def from_store(path: str | Path, scenario: Scenario | None = None, *, structure:
     if lines:
         raise UsageError(f"{store.path}: was made from another scenario: {'; '.join(lines)}. Give the one it is of.")
     cube = open_cube(path).sel(structure=structure)
-    game = scenario.structure(structure).game
+    wanted = scenario if scenario.structure_name == structure else scenario.structure(structure)
+    game = wanted.game
     usable = (cube["status"] != NOT_CONVERGED).all("policy").sum().item()
     blocks = cube[f"leaf_sum_{store.structures.index(structure)}"]
     leaf_sum = np.zeros(blocks.shape[1:])
     for index in range(store.num_blocks):  # one after the other, so that they need not all fit in memory
         leaf_sum += blocks[index].values
-    labels = {
-        name: tuple(map(str, cube[f"label_{name}"].values)) for name, o in game.outcomes.items() if o.rows is None
-    }
+    # The cube's labels are those of all structures; an ensemble has those of its own rules, in their order.
+    labels = {name: o.labels for name, o in game.outcomes.items() if o.rows is None}
     return Ensemble(
         game=game,
         policies=tuple(map(str, cube["policy"].values)),
@@ -213,12 +223,92 @@ def from_store(path: str | Path, scenario: Scenario | None = None, *, structure:
         outcomes=tuple(map(str, cube["outcome"].values)),
         values=cube["values"].values,
         labels=labels,
-        distributions={name: cube[f"distribution_{name}"].values for name in labels},
+        distributions={
+            name: cube[f"distribution_{name}"].sel({f"label_{name}": list(known)}).values
+            for name, known in labels.items()
+        },
         payoffs=cube["payoffs"].values,
         status=cube["status"].values,
         residual=cube["residual"].values,
         iterations=cube["iterations"].values,
         leaf_mean=leaf_sum / max(usable, 1),
+    )
+
+
+def read_run(
+    path: str | Path,
+    scenario: Scenario,
+    *,
+    num_draws: int | None = None,
+    seed: int | None = None,
+    policies: Mapping[str, Policy] | None = None,
+) -> Ensemble:
+    """A finished run instead of solving again: the same numbers as :func:`detente.decide.ensemble.run`, or a refusal.
+
+    Where :func:`from_store` asks only that the scenario is the same, this asks for everything that the numbers depend
+    on, as a run here and now would have it.
+
+    Args:
+        path: Folder of the store.
+        scenario: The scenario, under the structure that is wanted.
+        num_draws: How many draws it must hold; by default as many as it does.
+        seed: What its seed must be; by default whatever it is.
+        policies: Which of its policies; by default all of the scenario, and it must hold them.
+
+    Returns:
+        The ensemble. Draws in which any policy of the store did not converge count in no average over histories.
+
+    Raises:
+        UsageError: If there is no store, it is not finished or corrupt, it does not hold a policy or the structure, or
+            its manifest differs from that of this run (it says in what).
+    """
+    store = open_store(path)
+    held = [str(entry["name"]) for entry in store.manifest["policies"]]
+    wanted = tuple(scenario.file.policies if policies is None else policies)
+    for name in wanted:
+        if name not in held:
+            raise UsageError(
+                f"{store.path}: does not hold the policy {name!r}.{nearest(name, held)} Leave out --store to solve it, "
+                f"or compare those that it holds: {' '.join(f'--policy {known}' for known in held)}."
+            )
+    structure = scenario.structure_name
+    if structure not in store.structures:
+        raise UsageError(f"structure: {structure!r} is not in {store.path}.{nearest(structure, store.structures)}")
+    known = {name: policy for name, policy in scenario.file.policies.items() if name in held}
+    settings = Settings(
+        num_draws=store.num_draws if num_draws is None else num_draws,
+        seed=int(store.manifest["seed"]) if seed is None else seed,
+        design=store.manifest["design"],
+        block=store.block,
+        policies={name: known[name] for name in held if name in known},
+        structures=(structure,),
+    )
+    here = make_manifest(scenario, settings.filled(scenario), {structure: scenario.game})
+    # Other structures in the store have no part in these numbers.
+    there = {**store.manifest, "structures": {structure: store.manifest["structures"][structure]}}
+    lines = list(differences(there, here))
+    if lines:
+        raise UsageError(
+            f"{store.path}: is of another run: {'; '.join(lines)}. Make it again with 'detente run', or leave out "
+            "--store to solve here."
+        )
+    found = from_store(path, scenario, structure=structure)
+    return found if wanted == found.policies else _only(found, wanted)
+
+
+def _only(ensemble: Ensemble, policies: tuple[str, ...]) -> Ensemble:
+    """Some policies of an ensemble, in another order."""
+    rows = [ensemble.policy_index(name) for name in policies]
+    return replace(
+        ensemble,
+        policies=policies,
+        values=ensemble.values[rows],
+        distributions={name: shares[rows] for name, shares in ensemble.distributions.items()},
+        payoffs=ensemble.payoffs[rows],
+        status=ensemble.status[rows],
+        residual=ensemble.residual[rows],
+        iterations=ensemble.iterations[rows],
+        leaf_mean=ensemble.leaf_mean[rows],
     )
 
 
@@ -272,6 +362,8 @@ def pooled(cube: "xarray.Dataset", outcome: str, *, weights: Float[np.ndarray, "
     per_draw = np.ones(status.shape[-1]) if weights is None else np.asarray(weights, dtype=float)
     if per_draw.shape != status.shape[-1:] or not (np.isfinite(per_draw) & (per_draw >= 0)).all():
         raise UsageError(f"weights: give {status.shape[-1]} numbers from 0 upwards, one for each draw.")
+    if not per_draw.any():
+        raise UsageError("weights: all are 0, so there is no world left. Give at least one draw a weight above 0.")
     usable = ((status >= 0) & (status != NOT_CONVERGED)).all(axis=1)
     share = cube["structure_weight"].values / cube["structure_weight"].values.sum()
     counted = usable * per_draw

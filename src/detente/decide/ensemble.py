@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from detente.axes import Game
+from detente.axes import Game, in_a_notebook
 from detente.errors import UsageError, nearest
 from detente.model.priors import Correlations, Prior, draw
 from detente.model.scenario import Policy, Scenario, check_against_game
@@ -18,7 +18,8 @@ from detente.solve.expect import Expectation, Projector, expect, make_projector
 from detente.solve.problem import as_draws, evaluate
 from detente.solve.solution import CONVERGED, NOT_CONVERGED, STATUS_NAMES, Solution
 
-LARGE_PIECE = 4_096  # draws evaluated together where there is nothing to solve
+LARGE_PIECE = 16_384  # draws evaluated together where there is nothing to solve
+MOST_CELLS = 2**24  # nodes × draws of such a piece: 128 MiB for each array
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,9 @@ class Ensemble:
     residual: Float[np.ndarray, "policy draw"]
     iterations: Int[np.ndarray, "policy draw"]
     leaf_mean: Float[np.ndarray, "policy leaf"]
+
+    def _repr_html_(self) -> str:
+        return in_a_notebook(self)
 
     @property
     def num_draws(self) -> int:
@@ -174,7 +178,7 @@ def piece_size(game: Game) -> int:
     Args:
         game: The game.
     """
-    return BLOCK if game.num_slots else LARGE_PIECE
+    return BLOCK if game.num_slots else max(BLOCK, min(LARGE_PIECE, MOST_CELLS // game.num_nodes))
 
 
 def _without_choices(game: Game, draws: Mapping[str, np.ndarray]) -> Solution:

@@ -7,7 +7,7 @@ import numpy as np
 
 from detente.axes import CHANCE, CHOICE, LEAF, Game
 from detente.decide.ensemble import Ensemble
-from detente.errors import UsageError, nearest
+from detente.errors import SolveError, UsageError, nearest
 from detente.solve.problem import levels
 
 NEVER = -1
@@ -91,6 +91,7 @@ def indicators(ensemble: Ensemble, outcome: str, policy: str, *, own: Sequence[s
 
     Raises:
         UsageError: If the outcome is not true or false, or a name is not known.
+        SolveError: If no draw converged.
 
     Example:
         >>> from detente.decide.ensemble import run
@@ -105,6 +106,10 @@ def indicators(ensemble: Ensemble, outcome: str, policy: str, *, own: Sequence[s
         if player not in game.players:
             raise UsageError(f"own: {player!r} is not a player.{nearest(player, game.players)}")
     weight = np.asarray(ensemble.leaf_mean[ensemble.policy_index(policy)], dtype=float)
+    if not ensemble.usable.any():
+        raise SolveError(
+            "indicators: no draw converged, so there is nothing to watch for. Lower the precision or narrow the priors."
+        )
     weight = weight / weight.sum()
     depth = _depth(game)
     settled = _settled_at(game, hit, depth)

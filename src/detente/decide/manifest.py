@@ -14,7 +14,7 @@ from detente.axes import Game, Rows
 from detente.model.priors import Correlations, Prior
 from detente.model.scenario import FILE, STATED, Policy, Scenario
 
-FORMAT = 1
+FORMAT = 2  # of the store
 BLOCK_DRAWS = 1_024  # draws in a block of a store: a few seconds of work for a large crisis
 PACKAGES = ("detente", "numpy", "scipy", "numba")  # those that make the numbers
 ABSENT = "(not there)"

@@ -122,25 +122,52 @@ def commitments(scenario: Scenario, moves: Sequence[str] | None = None) -> tuple
     Raises:
         UsageError: If a move is not a lever, or there would be more than 2,000 combinations.
     """
+    wanted = wanted_levers(scenario, moves)
+    count = int(np.prod([len(options) + 1 for options in wanted.values()]))
+    if count > MOST_COMMITMENTS:
+        raise UsageError(
+            f"levers: {count:,} combinations are more than the {MOST_COMMITMENTS:,} that are tried. Name fewer levers, "
+            "or search by evolution (detente.decide.evolve)."
+        )
+    reduce_fn, found = reducer(scenario.game, wanted), {}
+    for chosen in product(*[(None, *options) for options in wanted.values()]):
+        used = reduce_fn({m: o for m, o in zip(wanted, chosen, strict=True) if o is not None})
+        found[tuple(sorted(used.items()))] = used
+    return tuple(found.values())
+
+
+def wanted_levers(scenario: Scenario, moves: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+    """Some levers with their options.
+
+    Args:
+        scenario: The scenario.
+        moves: Which; by default all moves of the deciding player.
+
+    Raises:
+        UsageError: If a move is not a lever; the nearest is offered.
+    """
     known = levers(scenario)
     for move in moves or ():
         if move not in known:
             raise UsageError(f"levers: {move!r} is not a move of the {scenario.file.decides}.{nearest(move, known)}")
-    wanted = {move: known[move] for move in (known if moves is None else moves)}
-    count = int(np.prod([len(options) + 1 for options in wanted.values()]))
-    if count > MOST_COMMITMENTS:
-        raise UsageError(
-            f"levers: {count:,} combinations are more than the {MOST_COMMITMENTS:,} that are tried. Name fewer levers."
-        )
-    game, found = scenario.game, {}
+    return {move: known[move] for move in (known if moves is None else moves)}
+
+
+def reducer(game: Game, wanted: Mapping[str, tuple[str, ...]]) -> Callable[[Mapping[str, str]], dict[str, str]]:
+    """A function that leaves out of a commitment what the rest of it never lets come up.
+
+    Args:
+        game: The whole game.
+        wanted: The levers, with their options.
+    """
     masks = {(m, o): _cut_off(game, m, o) for m, options in wanted.items() for o in options}
     nodes_of = {m: np.flatnonzero(np.array([game.move_at(int(n)) == m for n in range(game.num_nodes)])) for m in wanted}
-    for chosen in product(*[(None, *options) for options in wanted.values()]):
-        commit = {m: o for m, o in zip(wanted, chosen, strict=True) if o is not None}
+
+    def reduce(commit: Mapping[str, str]) -> dict[str, str]:
         kept = _reachable(game, [masks[item] for item in commit.items()])
-        used = {m: o for m, o in commit.items() if kept[nodes_of[m]].any()}
-        found[tuple(sorted(used.items()))] = used
-    return tuple(found.values())
+        return {m: o for m, o in commit.items() if kept[nodes_of[m]].any()}
+
+    return reduce
 
 
 def _cut_off(game: Game, move: str, option: str) -> np.ndarray:

@@ -8,8 +8,8 @@
       blocks/000012.json which files block 12 is made of, with the SHA-256 of each; written last
 
 Every file is written under a temporary name and renamed, so that none is ever half-written, and a block counts as done
-when its record is there and its files are what the record says. Nothing in a store depends on when or where it was
-written: two runs with the same manifest make the same bytes.
+when its record is there, with all its draws, and its files are what the record says. Nothing in a store depends on when
+or where it was written: two runs with the same manifest make the same bytes.
 """
 
 import contextlib
@@ -29,12 +29,13 @@ import numpy as np
 from detente.decide.blocks import Block, Prepared
 from detente.decide.manifest import as_text, differences
 from detente.errors import UsageError
+from detente.model.priors import CHUNK
 
 MANIFEST, CUBE, BLOCKS = "manifest.json", "cube.zarr", "blocks"
 PART = ".part"  # ending of temporary files
 MISSING, DONE, CORRUPT = "missing", "done", "corrupt"
 UNSOLVED = -1  # status of draws in blocks that are not written yet
-LEVEL = 3  # of the compression: a third less than without, at hardly any cost
+LEVEL = 1  # of the compression: higher ones take longer and make numbers no smaller
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -89,27 +90,23 @@ class Store:
 
 
 # -- making and opening --------------------------------------------------------------------------
-def create(path: Path, prepared: Prepared) -> Store:
+def create(path: Path, prepared: Prepared, *, extend: bool = False) -> Store:
     """Make an empty store, or open the one that is there if it is of the same run.
 
     Args:
         path: Its folder, which must not exist, be empty, or be a store of the same manifest.
         prepared: The run.
+        extend: Open one that holds the first draws of the run as well; :func:`settle` makes room for the others.
 
     Returns:
-        The store.
+        The store, as it is.
 
     Raises:
         UsageError: If there is something else, a store of another manifest (it says what differs), or no room.
     """
     if path.is_dir() and any(path.iterdir()):
         store = open_store(path)
-        lines = list(differences(store.manifest, prepared.manifest))
-        if lines:
-            raise UsageError(
-                f"{path}: holds another run, and two runs are never mixed: {'; '.join(lines)}. Write to another "
-                "--store, or repeat the run that it holds."
-            )
+        _check_same(store, prepared, extend=extend)
         return store
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path}: is a file, and a store is a folder. Write to another --store.")
@@ -128,6 +125,71 @@ def create(path: Path, prepared: Prepared) -> Store:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return Store(path, prepared.manifest)
+
+
+def _check_same(store: Store, prepared: Prepared, *, extend: bool) -> None:
+    """Refuse a store of another run; one that holds the first draws of this run is one only without ``extend``."""
+    lines = list(differences(store.manifest, prepared.manifest))
+    if not lines:
+        return
+    there, here = store.num_draws, prepared.job.settings.num_draws
+    begins = {**store.manifest, "draws": here} == prepared.manifest
+    if begins and there > here:
+        raise UsageError(
+            f"{store.path}: holds {there:,} draws, and this run asks for {here:,}. A store can be made longer, but not "
+            f"shorter: repeat the run with --draws {there}, or write to another --store."
+        )
+    if begins and store.manifest["design"] == "lhs" and there % CHUNK:
+        raise UsageError(
+            f"{store.path}: holds {there:,} draws of Latin hypercubes of {CHUNK:,}, the last of them smaller, which "
+            "cannot grow. Write to another --store, or draw with the design 'sobol'."
+        )
+    if begins and extend:
+        return
+    remedy = "Write to another --store, or repeat the run that it holds."
+    if begins:
+        remedy = "Write to another --store, repeat the run that it holds, or add draws to it with --extend."
+    raise UsageError(f"{store.path}: holds another run, and two runs are never mixed: {'; '.join(lines)}. {remedy}")
+
+
+def settle(store: Store, prepared: Prepared) -> Store:
+    """Make the descriptions in a store those of the run: more draws than before, or one that was damaged.
+
+    A kill at any moment leaves a store of the larger run that is not finished.
+
+    Args:
+        store: From :func:`create`; nobody else may be writing to it.
+        prepared: The run.
+
+    Returns:
+        The store, ready for the blocks of the run.
+
+    Raises:
+        UsageError: If it cannot be written to.
+    """
+    if store.manifest is prepared.manifest:  # it was made just now
+        return store
+    whole = Store(store.path, prepared.manifest)
+    with _clear_errors(store.path), tempfile.TemporaryDirectory() as folder:
+        if store.manifest != prepared.manifest:
+            _write(store.path / MANIFEST, as_text(prepared.manifest).encode())
+        for index in range(whole.num_blocks):  # one that ended the shorter run is not whole any more
+            if _draws_recorded(whole, index) not in (None, whole.draws_in(index)):
+                whole.record(index).unlink()
+        _make_cube(Path(folder) / CUBE, prepared)
+        for made in sorted(file for file in Path(folder).rglob("*") if file.is_file()):
+            place, text = store.path / made.relative_to(folder), made.read_bytes()
+            if not place.is_file() or place.read_bytes() != text:
+                _write(place, text)
+    return whole
+
+
+def _draws_recorded(store: Store, index: int) -> int | None:
+    """How many draws a block has by its record; None where there is none that can be read."""
+    try:
+        return int(json.loads(store.record(index).read_text(encoding="utf-8"))["draws"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def open_store(path: str | Path) -> Store:
@@ -239,8 +301,8 @@ def write_block(store: Store, prepared: Prepared, block: Block) -> None:
             _write(store.path / CUBE / key, data)
             files[key] = hashlib.sha256(data).hexdigest()
         failures = {str(draw): message for draw, message in sorted(block.failures.items())}
-        text = json.dumps({"block": block.index, "files": files, "failures": failures}, indent=1, ensure_ascii=False)
-        _write(store.record(block.index), (text + "\n").encode())
+        record = {"block": block.index, "draws": store.draws_in(block.index), "files": files, "failures": failures}
+        _write(store.record(block.index), (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _encoded(array: np.ndarray, chunk: tuple[int, ...], dtype: str) -> bytes:
@@ -308,7 +370,8 @@ def state(store: Store, index: int) -> str:
         for key, digest in files.items():
             if hashlib.sha256((store.path / CUBE / key).read_bytes()).hexdigest() != digest:
                 return CORRUPT
-        return DONE if record["block"] == index and files else CORRUPT
+        whole = record["block"] == index and record["draws"] == store.draws_in(index) and files
+        return DONE if whole else CORRUPT
     except FileNotFoundError:
         return CORRUPT if store.record(index).exists() else MISSING
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -342,15 +405,22 @@ def only_run(store: Store) -> Iterator[None]:
     except ImportError:  # not on this system: two runs would only do the same work twice
         yield
         return
-    with (store.path / MANIFEST).open("rb") as file:
+    descriptor = os.open(store.path, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the system when the process ends, however
+            fcntl.flock(
+                descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # let go by the system when the process ends, however
         except BlockingIOError:
             raise UsageError(
                 f"{store.path}: another run is writing to it. Wait until it ends, or stop it; then repeat the command."
             ) from None
         except OSError:  # a file system without locks
             pass
+        if open_store(store.path).manifest != store.manifest:
+            raise UsageError(f"{store.path}: another run has changed it just now. Repeat the command.")
         for left in store.path.rglob(f".*{PART}"):
             left.unlink(missing_ok=True)
         yield
+    finally:
+        os.close(descriptor)

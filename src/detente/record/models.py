@@ -255,7 +255,8 @@ class Quote(_Record):
 
     ``wording`` tells what a report prints (``printed``) from what was in fact said or written, as a transcript or
     the document itself has it (``transcript``). A claim with the transcript's wording is what printed quotations are
-    held against.
+    held against. ``altered`` says of a printed quotation which words are known to differ from the transcript, as
+    ``record check`` puts it: one entry for each unbroken part. Any other difference is a new finding.
     """
 
     text: Text
@@ -263,6 +264,7 @@ class Quote(_Record):
     speaker: str = ""
     wording: Literal["printed", "transcript"] = "printed"
     start: Annotated[int, Field(ge=0, strict=True)] | None = None
+    altered: Ids = ()
 
 
 class Claim(_Record):

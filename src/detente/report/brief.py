@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from detente.axes import in_a_notebook
 from detente.decide.analysis import LEAST_DRAWS, Decision, decide, enough_draws
 from detente.decide.ensemble import Ensemble
 from detente.decide.influence import MARGIN, Influences, influences
@@ -61,6 +62,9 @@ class Brief:
     convergence: Mapping[str, int]
     manifest: Mapping[str, Any]
     decision: Decision | None = None
+
+    def _repr_html_(self) -> str:
+        return in_a_notebook(self)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from detente.model.draw import draw_tree
 from detente.model.files import check_writable, write_text
 from detente.report import charts
 from detente.report.brief import Brief, no_decision_text
-from detente.report.decide import decision_context
+from detente.report.decide_rows import decision_context
 from detente.report.terminal import (
     BETTER_MARKS,
     basis_text,

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detente.record import Event, EvidenceRow, Ledger, figures_in_words, independent_sources
-from detente.record.audit import Finding
+from detente.record.findings import Finding
 from detente.record.models import SEVERITY_SCALES, Figure
 from detente.record.scales import SCALES, Move, ScaleRow, saturated
 from detente.record.store import Hit

@@ -14,7 +14,8 @@ from rich.text import Text
 from detente.decide.options import Cell, Path
 from detente.model.priors import prior_in_words
 from detente.report.brief import Brief, no_decision_text
-from detente.report.decide import decision_json, summary
+from detente.report.decide_json import decision_json
+from detente.report.decide_words import summary
 from detente.report.words import percent, percent_range
 
 NUM_INFLUENCES = 6

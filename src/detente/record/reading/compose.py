@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from detente.record.reading.actors import Lexicon, Mention
 from detente.record.reading.cues import BACKGROUND, HEDGE, MEDIA, PRIVATE, PUBLIC, cited_outlets
 from detente.record.reading.drafts import NOT_NAMED, Draft, Word
-from detente.record.reading.page import Page
+from detente.record.reading.page import Page, search
 from detente.record.reading.parts import Context, Found
 from detente.record.reading.sentences import Clause, Span
 from detente.record.reading.words import Token, verb_forms, word_set
@@ -137,16 +137,15 @@ def _channel(
     """Public or private, by the words that say so; an unnamed official who speaks is on background."""
     if found.verb is None and not found.quotes:
         return "none", None
-    text = page.small
-    private = PRIVATE.search(text, clause.start, clause.end)
-    public = PUBLIC.search(text, clause.start, clause.end)
+    private = search(page, PRIVATE, clause.start, clause.end)
+    public = search(page, PUBLIC, clause.start, clause.end)
     if private and public:
         return "private-and-public", private
     if private:
         return ("private-then-reported" if found.attributed or context.retold else "private"), private
-    if public or (found.quotes and (public := PUBLIC.search(text, sentence.start, sentence.end))):
+    if public or (found.quotes and (public := search(page, PUBLIC, sentence.start, sentence.end))):
         return "public", public
-    background = BACKGROUND.search(text, sentence.start, sentence.end)
+    background = search(page, BACKGROUND, sentence.start, sentence.end)
     speaks = found.verb is not None and found.verb.group in ("say", "press", "judge")
     if background or (speaks and found.own and found.actor is not None and found.actor.kind == "unnamed"):
         return "background", background
@@ -169,7 +168,8 @@ def _attribution(
     for name, place in cited_outlets(page, sentence.start, sentence.end):
         chain.append(" ".join(name.split()))
         words.append(Word("attribution", name, place, place + len(name)))
-    for m in MEDIA.finditer(page.small, sentence.start, sentence.end):
+    retold = search(page, MEDIA, sentence.start, sentence.end) is not None
+    for m in MEDIA.finditer(page.small, sentence.start, sentence.end) if retold else ():
         chain.append(m.group())
         words.append(_word("attribution", page.text, m))
     if len(words) <= (speaker is not None) and speaker is not None:

@@ -5,7 +5,7 @@ All but names are looked for in small letters (:attr:`Page.small`), which takes 
 
 import re
 
-from detente.record.reading.page import Page
+from detente.record.reading.page import Page, search
 from detente.record.reading.sentences import Clause
 
 EVENT = re.compile(
@@ -86,7 +86,7 @@ def cited_outlets(page: Page, start: int, end: int) -> list[tuple[str, int]]:
     Returns:
         The name of each outlet as it is printed, and where it stands.
     """
-    if not _CITING.search(page.small, start, end):
+    if search(page, _CITING, start, end) is None:
         return []
     found = []
     for m in OUTLET.finditer(page.text, start, end):
@@ -104,9 +104,9 @@ def find_retold(page: Page) -> tuple[str, ...]:
 
 def is_attributed(page: Page, clause: Clause) -> bool:
     """Whether the clause says from whom it has what it says."""
-    if not _CITING.search(page.small, clause.start, clause.end):
+    if search(page, _CITING, clause.start, clause.end) is None:
         return False
-    if ACCORDING.search(page.small, clause.start, clause.end):
+    if search(page, ACCORDING, clause.start, clause.end):
         return True
     return bool(cited_outlets(page, clause.start, clause.end))
 

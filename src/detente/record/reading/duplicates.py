@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 from detente.errors import UsageError
 from detente.record.reading.documents import INSTALL, Document
@@ -78,7 +79,9 @@ def shingles(document: Document) -> set[str]:
         ['back on monday at', 'blockade turned back on']
     """
     words = re.findall(r"\w+", document.body.casefold())
-    return {" ".join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
+    if len(words) < SHINGLE:
+        return {" ".join(words)}
+    return set(map(" ".join, zip(*(words[n:] for n in range(SHINGLE)), strict=False)))
 
 
 def signature(document: Document) -> Any:
@@ -99,7 +102,8 @@ def _no_signature() -> Any:
         from datasketch import MinHash
     except ImportError:
         raise UsageError(f"finding copies needs datasketch. Install it: {INSTALL}") from None
-    return MinHash(num_perm=PERMUTATIONS, seed=1)
+    # A checksum tells runs of words apart as well as a cryptographic hash does, in a tenth of the time.
+    return MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=crc32)
 
 
 def hold(held: Held, document: Document) -> None:

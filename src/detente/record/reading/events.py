@@ -59,6 +59,35 @@ class Marks:
         )
 
     @cached_property
+    def exact(self) -> DateMention | None:
+        """The first date that names a day of the calendar."""
+        return next((d for d in self.dates if d.kind in ("iso", "day")), None)
+
+    @cached_property
+    def weekly(self) -> tuple[tuple[DateMention, frozenset[int]], ...]:
+        """The dates that name days of a week that is not known, with these days."""
+        return tuple((d, week) for d in self.dates if not d.resolved and (week := _week_part(d)) is not None)
+
+    @cached_property
+    def telling(self) -> tuple[Amount, ...]:
+        """The amounts that can tell one event from another: of something, and not of one or two."""
+        found = ((a, a.low if a.low is not None else a.high) for a in self.amounts)
+        return tuple(a for a, value in found if value is not None and a.unit and value >= 3)
+
+    @cached_property
+    def spans(self) -> tuple[tuple[DateMention, int | None, int, int | None], ...]:
+        """The precise dates with their first and last day as numbers, and their day of the year."""
+        return tuple(
+            (
+                d,
+                d.first.toordinal() if d.first and d.last else None,
+                d.last.toordinal() if d.last else 0,
+                date(2024, d.month, d.day).toordinal() if d.month and d.day else None,
+            )
+            for d in self.precise
+        )
+
+    @cached_property
     def counted(self) -> Mapping[str, list[Amount]]:
         """The amounts that have a number, by their units."""
         found: dict[str, list[Amount]] = {}
@@ -240,24 +269,20 @@ def _by_date(found: Marks, event: Event) -> Match:
             score -= 2.0
             against.append(f"date: published {age} days after {event.id}")
     hits = [d for d in found.dates if _same_day(d, first, last)]
-    exact = [d for d in found.dates if d.kind in ("iso", "day")]
+    exact = found.exact
     if hits:
         score += 3.0 + 0.5 * (len(hits) - 1)
         reasons.append(f"date: {hits[0].text!r} is when {event.id} happened ({_days(first, last)})")
-    elif exact:
+    elif exact is not None:
         score -= 2.0
-        against.append(f"date: {exact[0].text!r} is not when {event.id} happened ({_days(first, last)})")
-    for d in found.dates:
-        week = _week_part(d)
-        if week is None or d.resolved or (last - first).days > ROUND_DAYS:
-            continue
+        against.append(f"date: {exact.text!r} is not when {event.id} happened ({_days(first, last)})")
+    for d, week in found.weekly[:1] if (last - first).days <= ROUND_DAYS else ():
         if any(day.weekday() in week for day in _each_day(first, last)):
             score += 1.0
             reasons.append(f"date: {d.text!r} fits, {_days(first, last)} fell on a {_day_names(first, last)}")
         else:
             score -= 1.5
             against.append(f"date: {d.text!r} does not fit, {_days(first, last)} fell on a {_day_names(first, last)}")
-        break
     return Match(event.id, score, tuple(reasons), tuple(against))
 
 
@@ -294,11 +319,8 @@ def _by_number(found: Marks, event: Event) -> Match:
     if not event.quantities:
         return Match(event.id, 0.0, (), ())
     score, reasons, against = 0.0, [], []
-    for amount in found.amounts:
-        value = amount.low if amount.low is not None else amount.high
-        if value is None or not amount.unit or value < 3:
-            continue
-        like = [q for q in event.quantities if _same_unit(amount, q)]
+    for amount in found.telling:
+        like = [q for q in event.quantities if _same_unit(amount.unit, q.what, q.unit)]
         fits = [q for q in like if _fits(amount, q)]
         if fits:
             q = fits[0]
@@ -318,22 +340,12 @@ def _shown(amount: Amount) -> str:
     return amount.text if amount.unit in amount.text else f"{amount.text} {amount.unit}"
 
 
-def _same_unit(amount: Amount, q: Quantity) -> bool:
-    last, kinds = _unit_words(amount.unit)
-    unit, about = _counted_thing(q.what, q.unit)
-    return last in unit and all(k in about for k in kinds)
-
-
-@lru_cache(maxsize=10_000)
-def _unit_words(unit: str) -> tuple[str, tuple[str, ...]]:
-    """The noun of a unit without its plural, and the words that tell its kind."""
-    words = unit.lower().split()
-    return words[-1].rstrip("s"), tuple(w for w in ("ballistic", "cruise") if w in words)
-
-
 @lru_cache(maxsize=100_000)
-def _counted_thing(what: str, unit: str) -> tuple[str, str]:
-    return unit.lower(), f"{what} {unit}".lower()
+def _same_unit(printed: str, what: str, unit: str) -> bool:
+    """Whether a printed unit is that of a figure on record: its noun, and the words that tell its kind."""
+    words, about = printed.lower().split(), f"{what} {unit}".lower()
+    kinds = (w for w in ("ballistic", "cruise") if w in words)
+    return words[-1].rstrip("s") in unit.lower() and all(k in about for k in kinds)
 
 
 def _fits(amount: Amount, q: Quantity) -> bool:
@@ -379,7 +391,9 @@ def relate(first: Marks, second: Marks, one: Assignment, two: Assignment, ledger
     Returns:
         The verdict with its reasons; ``unclear`` where dates, numbers and names settle nothing.
     """
-    apart = [*_dates_apart(first, second), *_numbers_apart(first, second)]
+    pair = _near_pair(first, second)
+    apart = [] if pair or not first.precise or not second.precise else [_dates_apart(first, second)]
+    apart += _numbers_apart(first, second)
     if one.event and two.event:
         a, b = ledger.events[one.event], ledger.events[two.event]
         if _one_round(a, b):
@@ -388,35 +402,31 @@ def relate(first: Marks, second: Marks, one: Assignment, two: Assignment, ledger
     names = _names_apart(first, second)
     if apart:
         return Relation("different", (*apart, *names))
-    together = _dates_together(first, second)
+    together = [f"date: {_dated(pair[0])} and {_dated(pair[1])}"] if pair else []
     if together and not names:
         return Relation("same", tuple(together))
     return Relation("unclear", (*together, *names) or ("dates, numbers and names settle nothing",))
 
 
-def _dates_apart(first: Marks, second: Marks) -> list[str]:
-    a, b = first.precise, second.precise
-    if not a or not b or any(_near(x, y) for x in a for y in b):
-        return []
-    return [f"date: {_dated(a[0])} against {_dated(b[0])}"]
+def _dates_apart(first: Marks, second: Marks) -> str:
+    return f"date: {_dated(first.precise[0])} against {_dated(second.precise[0])}"
 
 
-def _dates_together(first: Marks, second: Marks) -> list[str]:
-    pair = next(((x, y) for x in first.precise for y in second.precise if _near(x, y)), None)
-    return [f"date: {_dated(pair[0])} and {_dated(pair[1])}"] if pair else []
+def _near_pair(first: Marks, second: Marks) -> tuple[DateMention, DateMention] | None:
+    """The first dates of two reports that can mean days of one round."""
+    for a, a_first, a_last, a_day in first.spans:
+        for b, b_first, b_last, b_day in second.spans:
+            if a_first is not None and b_first is not None:
+                near = a_first <= b_last + ROUND_DAYS and b_first <= a_last + ROUND_DAYS
+            else:
+                near = a_day is None or b_day is None or abs(a_day - b_day) <= ROUND_DAYS
+            if near:
+                return a, b
+    return None
 
 
 def _dated(d: DateMention) -> str:
     return f"{d.text!r} ({_days(d.first, d.last)})" if d.first and d.last else repr(d.text)
-
-
-def _near(a: DateMention, b: DateMention) -> bool:
-    if a.first and a.last and b.first and b.last:
-        pad = timedelta(days=ROUND_DAYS)
-        return a.first <= b.last + pad and b.first <= a.last + pad
-    if a.month and b.month and a.day and b.day:
-        return abs((date(2024, a.month, a.day) - date(2024, b.month, b.day)).days) <= ROUND_DAYS
-    return True
 
 
 def _numbers_apart(first: Marks, second: Marks) -> list[str]:

@@ -1,9 +1,11 @@
 """A report cut up once: its words, who is named, its dates, numbers and quotations, each with its place."""
 
-from bisect import bisect_left
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 from detente.record.reading.actors import Lexicon, Mention, find_mentions
@@ -12,6 +14,8 @@ from detente.record.reading.documents import Document
 from detente.record.reading.quantities import Amount, find_amounts
 from detente.record.reading.sentences import Span, find_quotes
 from detente.record.reading.words import Token, lowered, tokens
+
+_START = attrgetter("start")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Page:
     amounts: list[Amount]
     quotes: list[Span]
     anchor: date | None
+    cues: dict[re.Pattern[str], tuple[list[int], list[int]]] = field(default_factory=dict)
 
 
 def cut(document: Document, known: Lexicon, anchor: date | None = None) -> Page:
@@ -77,7 +82,7 @@ def _within(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[tup
 def slice_of(page: Page, start: int, end: int) -> tuple[tuple[Token, ...], list[Mention]]:
     """The tokens of a span, and the mentions in it with indices that count from its first token."""
     a, b = bisect_left(page.starts, start), bisect_left(page.starts, end)
-    i = bisect_left(page.mentions, start, key=lambda m: m.start)
+    i = bisect_left(page.mentions, start, key=_START)
     inside = []
     while i < len(page.mentions) and page.mentions[i].end <= end:
         actor, person, kind, s, e, text, first, last = page.mentions[i]
@@ -88,9 +93,25 @@ def slice_of(page: Page, start: int, end: int) -> tuple[tuple[Token, ...], list[
 
 def starting(parts: list[Any], start: int, end: int) -> list[Any]:
     """The parts that begin in a span; they are in the order of the text."""
-    first = bisect_left(parts, start, key=lambda part: part.start)
-    last = bisect_left(parts, end, lo=first, key=lambda part: part.start)
+    first = bisect_left(parts, start, key=_START)
+    last = bisect_left(parts, end, lo=first, key=_START)
     return parts[first:last]
+
+
+def search(page: Page, cue: re.Pattern[str], start: int, end: int) -> re.Match[str] | None:
+    """Look for a cue in a span of the text in small letters.
+
+    Where the whole text has none that touches the span, nothing is searched: a text is cut into many spans that
+    overlap, and most cues are rare.
+    """
+    if cue not in page.cues:
+        found = list(cue.finditer(page.small))
+        page.cues[cue] = [m.start() for m in found], [m.end() for m in found]
+    starts, ends = page.cues[cue]
+    first = bisect_right(ends, start)
+    if first == len(starts) or starts[first] >= end:
+        return None
+    return cue.search(page.small, start, end)
 
 
 def is_quoted(place: int, quotes: Sequence[Span]) -> bool:

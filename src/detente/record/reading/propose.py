@@ -10,7 +10,7 @@ from detente.record.reading.compose import compose
 from detente.record.reading.cues import CAUSE, EVENT, TAKEN_UP, find_retold, is_attributed
 from detente.record.reading.documents import Document
 from detente.record.reading.drafts import Draft
-from detente.record.reading.page import Page, cut, redated, slice_of, starting
+from detente.record.reading.page import Page, cut, redated, search, slice_of, starting
 from detente.record.reading.parts import (
     Context,
     Found,
@@ -135,8 +135,8 @@ def _from_clause(
         bool(mentions),
         bool(TAKEN_UP.match(page.small, clause.start)),
         is_attributed(page, clause),
-        EVENT.search(page.small, clause.start, clause.end),
-        CAUSE.search(page.small, clause.start, clause.end),
+        search(page, EVENT, clause.start, clause.end),
+        search(page, CAUSE, clause.start, clause.end),
     )
     strength = _strength(found, headline=headline)
     text = page.text[clause.start : clause.end]

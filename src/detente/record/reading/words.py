@@ -121,6 +121,7 @@ COUNT_SUBJECTS = word_set(
     that more these those first many several few some most any
     """
 )
+_NO_SUBJECTS = BEFORE_NOUNS - COUNT_SUBJECTS
 DETERMINERS = word_set(
     """
     a an the its his her their this that no our
@@ -263,7 +264,7 @@ def _is_verb(sequence: Sequence[Token], i: int, known: tuple[str, str, str], end
     if form == "ing":
         return previous in BE or previous in ("", ",", "while", "and", "for", "by", "without")
     if form == "past":
-        if previous in BEFORE_NOUNS - COUNT_SUBJECTS:
+        if previous in _NO_SUBJECTS:
             return False
         return not (base in NOUN_TOO and word_is_base(sequence[i].lower, base) and not _takes_base(previous, ends, i))
     if form == "third":
