@@ -183,7 +183,7 @@ def test_every_exit_code_is_explained():
 
 # -- the checks themselves can fail ----------------------------------------------------------------
 def test_an_option_that_no_page_names_is_found():
-    options = "`--draws`, `--seed`, `--policy`, `--commit`, `--open`, `--json`"
+    options = "`--draws`, `--seed`, `--store`, `--policy`, `--commit`, `--open`, `--json`"
     text = f"### detente brief\n\nOptions: {options}.\n\n### detente list\n"
     assert missing_options("brief", text) == ["--output", "-o"]
     assert missing_options("list", text) == ["--json"]

@@ -210,8 +210,24 @@ class Game:
         """The slots of an infoset."""
         return slice(int(self.infoset_start[infoset]), int(self.infoset_start[infoset + 1]))
 
+    def _repr_html_(self) -> str:
+        return in_a_notebook(self)
+
     def __repr__(self) -> str:
         return (
             f"Game({self.title!r}, {len(self.players)} players, {self.num_nodes:,} nodes, "
             f"{len(self.infosets):,} infosets, {self.num_leaves:,} leaves, {len(self.parameters)} parameters)"
         )
+
+
+def in_a_notebook(record: Any) -> str:
+    """What a notebook shows of a record; called by its ``_repr_html_``.
+
+    How records are shown is known far above this module, and is loaded only when a notebook asks.
+
+    Args:
+        record: A game, a solution, an ensemble or a brief.
+    """
+    from importlib import import_module
+
+    return import_module("detente.report.notebook").html(record)

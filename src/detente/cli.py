@@ -13,12 +13,15 @@ from detente.cli_common import (
     EXIT_STOPPED,
     EXIT_UNCONVERGED,
     Json,
-    Seed,
+    ScenarioName,
+    folders_here,
     make_console,
+    missing_extra,
     print_json,
     progress,
+    show_examples,
 )
-from detente.cli_decide import chosen_policies, decide
+from detente.cli_decide import Draws, FromStore, StoreSeed, chosen_policies, decide, solve_or_read
 from detente.cli_fit import fit
 from detente.cli_learn import learn
 from detente.cli_new import new
@@ -44,11 +47,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Start with: detente brief october-2024",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from detente import __version__
+
+        print(f"detente {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """A workbench for international crises: read the record, solve, compare policies, brief."""
+
+
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="A scenario, a library game, or a .efg file.")]
-ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")]
 
 
 def main() -> None:
@@ -70,7 +90,25 @@ def main() -> None:
         if isinstance(error, DetenteError):
             _say_error(str(error))
             sys.exit(EXIT_MISTAKE)
+        message = missing_extra(error) or _place_in_rules(error)
+        if message is not None:
+            _say_error(message)
+            sys.exit(EXIT_MISTAKE)
         raise
+
+
+def _place_in_rules(error: BaseException) -> str | None:
+    """Where a user's own rules went wrong, and how; None if the fault is not in them."""
+    import traceback
+
+    if not isinstance(error, Exception):
+        return None
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        # Rules are loaded from a file beside scenario.toml, or a model file, under such a name.
+        if str(frame.f_globals.get("__name__", "")).startswith(("detente_rules_", "detente_model_")):
+            said = "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip()
+            return f"{frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}: {said.rstrip('.?!')}. Mend it."
+    return None
 
 
 def _say_error(message: str) -> None:
@@ -110,8 +148,9 @@ def list_command(as_json: Json = False) -> None:
 @app.command()
 def brief(
     scenario: ScenarioName,
-    draws: Annotated[int, typer.Option(min=1, help="Possible worlds drawn from the priors.")] = DEFAULT_DRAWS,
-    seed: Seed = 0,
+    draws: Draws = None,
+    seed: StoreSeed = None,
+    store: FromStore = None,
     policy: Annotated[list[str] | None, typer.Option(help="Only these policies (repeatable).")] = None,
     commit: Annotated[
         list[str] | None, typer.Option(metavar="MOVE=OPTION", help="What a new policy commits to (repeatable).")
@@ -125,7 +164,6 @@ def brief(
     """Solve the ensemble, print the bottom line and the options table, write the HTML brief."""
     import datetime
 
-    from detente.decide.ensemble import run
     from detente.model.files import check_writable
     from detente.model.scenario import load_scenario
     from detente.report.brief import check_draws, make_brief
@@ -135,10 +173,11 @@ def brief(
     loaded, policies = chosen_policies(load_scenario(scenario), policy, commit)
     path = output or Path(f"{loaded.slug}-brief.html")
     check_writable(path)  # before the work, not after it
-    check_draws(loaded, draws)
+    if store is None:
+        check_draws(loaded, DEFAULT_DRAWS if draws is None else draws)
     _compile_with_progress(loaded, quiet=as_json)
-    with progress("Solving worlds", draws, quiet=as_json) as progress_fn:
-        ensemble = run(loaded, num_draws=draws, seed=seed, policies=policies, progress_fn=progress_fn)
+    ensemble = solve_or_read(loaded, policies, store=store, draws=draws, seed=seed, quiet=as_json)
+    check_draws(loaded, ensemble.num_draws)
     made = make_brief(loaded, ensemble)
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     write_html(made, path, generated=now)
@@ -218,7 +257,7 @@ def _game(name: str, given: dict[str, float], *, quiet: bool = False) -> tuple["
         if not Path(name).is_dir() and name not in scenario_names():
             raise UsageError(
                 f"{name!r} is not a scenario, a library game, a folder or a .efg file."
-                f"{nearest(name, [*scenario_names(), *GAMES])} 'detente list' shows them all."
+                f"{nearest(name, [*scenario_names(), *GAMES, *folders_here()])} 'detente list' shows them all."
             )
         scenario = load_scenario(name)
         game, values = _compile_with_progress(scenario, quiet=quiet), median_draw(scenario.priors)
@@ -259,7 +298,9 @@ def _assignments(texts: list[str] | None, option: str) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError:
-            raise UsageError(f"{option}: the value of {name!r} is {value!r}, not a number.") from None
+            raise UsageError(
+                f"{option}: the value of {name!r} is {value!r}, not a number. Write for example {option} {name}=0.5."
+            ) from None
     return found
 
 
@@ -465,3 +506,5 @@ for command in (decide, run, learn, fit, play, simulate, serve, new):
 for command in (read, salvo):
     record_app.command()(command)
 app.add_typer(record_app)
+show_examples(app)
+show_examples(record_app, "record")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detente.cli_common import Json, print_json, progress
+from detente.cli_common import Json, checked_scenario, complete_scenario, print_json, progress
 from detente.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,9 +28,18 @@ LABELS = {
 
 def learn(
     scenario: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="A scenario with [observed]; none with --backtest.")
+        str | None,
+        typer.Argument(
+            metavar="[SCENARIO]",
+            help="A scenario with [observed]; none with --backtest.",
+            callback=checked_scenario,
+            autocompletion=complete_scenario,
+        ),
     ] = None,
-    into: Annotated[str | None, typer.Option(metavar="OTHER", help="Carry what was learnt into this scenario.")] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(metavar="OTHER", help="Carry what was learnt into this scenario.", callback=checked_scenario),
+    ] = None,
     drift: Annotated[
         float | None, typer.Option(help="Share of a world that is new in OTHER: 0 carries all, 1 nothing. Default 0.5.")
     ] = None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from detente.model.scenario import Scenario
     from detente.record import Ledger
-    from detente.record.audit import Text
+    from detente.record.wording import Text
     from detente.report.record import Answer
 
 record_app = typer.Typer(
@@ -193,7 +193,7 @@ def _worked_out_from(value: Any) -> list[str]:
 
 def _documents(ledger: "Ledger", folder: Path) -> dict[str, "Text"]:
     """The texts of sources that are in a folder, by id of the source."""
-    from detente.record.audit import text_from
+    from detente.record.wording import text_from
 
     if not folder.is_dir():
         raise UsageError(f"--documents: {str(folder)!r} is not a folder. Give the folder that holds the texts.")
@@ -280,6 +280,8 @@ def changed(
     from detente.record.views import changed as changes_between
     from detente.report.record import plain, print_changes
 
+    _check_day("--from", start)
+    _check_day("--to", end)
     changes = changes_between(_ledger(_folder(scenario)), start, end)
     if as_json:
         print_json({"scenario": scenario, "from": start, "to": end, "changes": plain(changes)})
@@ -430,7 +432,19 @@ def _ledger(folder: Path) -> "Ledger":
 def _known(ledger: "Ledger", day: str | None) -> tuple["Ledger", str]:
     from detente.record import as_of
 
-    return (ledger, "") if day is None else (as_of(ledger, day), f" as known on {day}")
+    if day is None:
+        return ledger, ""
+    _check_day("--as-of", day)
+    return as_of(ledger, day), f" as known on {day}"
+
+
+def _check_day(option: str, day: str) -> None:
+    from detente.record.models import parse_day
+
+    try:
+        parse_day(day)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _console() -> "Console":

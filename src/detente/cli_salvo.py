@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detente.cli_common import Json, print_json
+from detente.cli_common import Json, ScenarioName, print_json
 from detente.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ COUNTS = ("launched", "arrived", "impacts")
 
 
 def salvo(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or its folder.")],
+    scenario: ScenarioName,
     predict: Annotated[
         str | None,
         typer.Option(metavar="OTHER", help="Another scenario: what this one's salvo made one expect of that one's."),

@@ -446,6 +446,7 @@ def payoff_parts(
         for player, value in result.items():
             parts = value if isinstance(value, Mapping) else {"payoff": value}
             for part, formula in parts.items():
+                formula = int(formula) if isinstance(formula, bool) else formula  # a comparison of labels counts 0 or 1
                 key = formula.uid if isinstance(formula, Expr) else ("n", formula)
                 entry = seen.setdefault((player.name, part), {}).get(key)
                 if entry is None:

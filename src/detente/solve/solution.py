@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from detente.axes import CHANCE, CHOICE, NO_CHANCE, NO_INFOSET, NO_PARENT, Game
+from detente.axes import CHANCE, CHOICE, NO_CHANCE, NO_INFOSET, NO_PARENT, Game, in_a_notebook
 from detente.errors import UsageError, nearest
 from detente.solve.problem import Problem, edge_chance, levels
 
@@ -59,6 +59,9 @@ class Solution:
     def converged(self) -> np.ndarray:
         """Which draws can be used: converged, or converged past a bifurcation."""
         return self.status != NOT_CONVERGED
+
+    def _repr_html_(self) -> str:
+        return in_a_notebook(self)
 
     def message(self, draw: int = 0) -> str:
         """Why the solver stopped, in words, for one draw."""
