@@ -312,8 +312,8 @@ def test_a_policy_of_another_precision_does_not_answer_itself(verified):
     assert np.abs(answer - np.log(policy)).max() > 1e-4
 
 
-# Following the branch of the two large games takes longer the further it goes: minutes to the highest precisions.
-SLOW = {"leduc-poker": (2.0,), "liars-dice": (2.0, 5.0)}
+# Following the branch of the two large games takes longer the further it goes: in Leduc poker many minutes beyond 2.
+SLOW = {"leduc-poker": (2.0,), "liars-dice": PRECISIONS}
 
 
 def cases() -> list:

@@ -88,6 +88,7 @@ EXTRA_OF = {
     "jax": "learn",
     "numpyro": "learn",
     "arviz": "learn",
+    "pymoo": "search",
     "starlette": "play",
     "uvicorn": "play",
     "sqlalchemy": "play",
