@@ -387,6 +387,19 @@ def test_a_tree_is_a_well_formed_picture(detente, tmp_path):
     assert "player 1" in "".join(root.itertext())
 
 
+@pytest.mark.parametrize(("name", "begins"), [("deep.png", b"\x89PNG"), ("deep.PDF", b"%PDF")])
+def test_a_tree_is_a_picture_of_the_kind_that_its_name_says(detente, tmp_path, name, begins):
+    ended = detente("tree", "seltens-horse", "-o", name)
+    assert ended.code == 0 and ended.out == f"wrote {name}\n"
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_tree_of_an_unknown_kind_is_refused_before_the_work(detente, tmp_path):
+    ended = detente("tree", "seltens-horse", "-o", "deep.bmp")
+    assert ended.code == 2 and ".png or .pdf" in ended.err and "Traceback" not in ended.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_tree_goes_where_it_is_told(detente, tmp_path):
     ended = detente("tree", "kuhn-poker-3", "-o", "deep.svg", "--leaves", 5, "--json")
     assert ended.json == {"svg": "deep.svg", "nodes": 617, "leaves": 312}

@@ -455,17 +455,25 @@ def check(
 @app.command()
 def tree(
     game: GameName,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="SVG file; default: GAME-tree.svg.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="SVG, PNG or PDF file; default: GAME-tree.svg.")
+    ] = None,
     precision: Annotated[float | None, typer.Option(min=0, help="λ of the probabilities drawn.")] = None,
     leaves: Annotated[int, typer.Option(min=1, help="Most histories drawn; the rest is folded up.")] = 30,
     text: Annotated[bool, typer.Option(help="Print an indented tree instead of writing a picture.")] = False,
     as_json: Json = False,
 ) -> None:
     """Draw the game with the probabilities of its equilibrium."""
-    from detente.model.draw import draw_tree, tree_text
-    from detente.model.files import write_text
+    from detente.model.draw import PICTURES, convert_picture, draw_tree, tree_text
+    from detente.model.files import check_writable, write_bytes
     from detente.solve.api import solve as solve_game
 
+    path = output or Path(f"{Path(game).stem}-tree.svg")
+    kind = path.suffix.lower()
+    if kind not in PICTURES:
+        raise UsageError(f"--output: {str(path)!r} does not end in .svg, .png or .pdf. Name the kind of picture so.")
+    if not text:
+        check_writable(path)
     compiled, values, default = _game(game, {}, quiet=as_json or text)
     solution = solve_game(compiled, values, precision=default if precision is None else precision)
     edges = solution.edges()[:, 0]
@@ -473,10 +481,10 @@ def tree(
         print(tree_text(compiled, edges, max_leaves=leaves))
         return
     payoffs = solution.problem.payoff[:, :, 0]
-    path = output or Path(f"{Path(game).stem}-tree.svg")
-    write_text(path, draw_tree(compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs))
+    picture = draw_tree(compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs, theme_css=kind == ".svg")
+    write_bytes(path, convert_picture(picture, kind))
     if as_json:
-        print_json({"svg": str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})
+        print_json({kind[1:]: str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})
     else:
         print(f"wrote {path}")
 

@@ -913,6 +913,33 @@ def _description(game: Game, shown: Shown, coverage: str) -> str:
     return _one_line(text)
 
 
+PICTURES = (".svg", ".png", ".pdf")
+
+
+def convert_picture(svg: str, suffix: str) -> bytes:
+    """A drawn tree as the content of a file of another kind, dark on white.
+
+    Args:
+        svg: What :func:`draw_tree` gives with ``theme_css=False``.
+        suffix: ``.svg``, ``.png`` (twice the size in pixels) or ``.pdf``.
+
+    Raises:
+        UsageError: If the suffix is another.
+
+    Example:
+        >>> convert_picture('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>', ".png")[1:4]
+        b'PNG'
+    """
+    if suffix not in PICTURES:
+        raise UsageError(f"{suffix or 'a name without an ending'}: not a kind of picture. Use one of {PICTURES}.")
+    if suffix == ".svg":
+        return svg.encode("utf-8")
+    import vl_convert
+
+    plain = re.sub(r"var\(--dt-\w+,(#\w+)\)", r"\1", svg)  # the converter knows no variables
+    return vl_convert.svg_to_png(plain, scale=2.0) if suffix == ".png" else vl_convert.svg_to_pdf(plain)
+
+
 def draw_tree(
     game: Game,
     *,
