@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import TypingError
 
 from detente.solve import lanes
 
@@ -23,8 +24,15 @@ def logarithms(out, a):
 
 
 @njit
-def products(out, a, b, stride_a, stride_b, n):
-    lanes.dot(out, 1, a, 2, stride_a, b, 1, stride_b, n)
+def products(out, a, b, rows, stride_a, stride_b, n):
+    lanes.rows_product(out, 1, a, 2, stride_a, b, rows, 1, stride_b, n)
+
+
+@njit
+def sums(out, a, b, rows, n):
+    lanes.rows_sum(out, 0, b, rows, 2, n)
+    lanes.dot_add(out, 1, a, 3, b, 1, n)
+    lanes.minimum(out, 2, a, 0, b, 0)
 
 
 def apart(found: np.ndarray, exact: np.ndarray) -> float:
@@ -68,9 +76,27 @@ def test_logarithm_of_one_is_zero():
 
 
 @pytest.mark.parametrize(("stride_a", "stride_b", "n"), [(1, 1, 5), (2, 1, 4), (1, 3, 3), (1, 1, 0)])
-def test_dot_takes_rows_at_their_strides_and_writes_one_row_only(stride_a, stride_b, n):
+def test_products_take_rows_at_their_strides_and_write_one_row_only(stride_a, stride_b, n):
     a, b, out = RNG.normal(size=(12, LANES)), RNG.normal(size=(12, LANES)), np.full((3, LANES), 7.0)
-    products(out, a, b, stride_a, stride_b, n)
-    expected = sum((a[2 + t * stride_a] * b[1 + t * stride_b] for t in range(n)), np.zeros(LANES))
+    rows = RNG.permutation(12).astype(np.int32)
+    products(out, a, b, rows, stride_a, stride_b, n)
+    expected = sum((a[2 + t * stride_a] * b[rows[1 + t * stride_b]] for t in range(n)), np.zeros(LANES))
     np.testing.assert_allclose(out[1], expected, rtol=1e-13, atol=1e-13)
     assert (out[[0, 2]] == 7.0).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_sums_of_named_rows_added_products_and_minima(n):
+    a, b, out = RNG.normal(size=(12, LANES)), RNG.normal(size=(12, LANES)), np.full((4, LANES), 7.0)
+    rows = RNG.permutation(12).astype(np.int32)
+    sums(out, a, b, rows, n)
+    np.testing.assert_allclose(out[0], b[rows[2 : 2 + n]].sum(axis=0), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(out[1], 7.0 + (a[3 : 3 + n] * b[1 : 1 + n]).sum(axis=0), rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(out[2], np.minimum(a[0], b[0]))
+    assert (out[3] == 7.0).all()
+
+
+def test_rows_that_do_not_lie_one_after_the_other_are_refused():
+    apart_in_memory = np.asfortranarray(np.ones((3, LANES)))
+    with pytest.raises(TypingError, match="one after the other"):
+        exponentials(np.empty((3, LANES)), apart_in_memory)

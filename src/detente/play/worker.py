@@ -1,20 +1,17 @@
 """A process beside the server that solves games: what bots play and what the review says is worked out here.
 
-It reads one JSON object a line and answers each with one. When the server ends, however it ends, its input ends and so
-does it.
+The line between the two is in :mod:`detente.play.beside`.
 """
 
-import asyncio
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detente.errors import DetenteError
+from detente.play.beside import Beside, answer_lines
 from detente.play.events import Event, event_from_json, event_json
 
-LONGEST_LINE = 256 * 1024 * 1024
 COMMAND = (sys.executable, "-m", "detente.play.worker")
 
 
@@ -26,9 +23,7 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str] = COMMAND):
-        self._command = tuple(command)
-        self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
+        self._beside = Beside(command)
 
     async def ask(self, kind: str, events: Sequence[Event], *, at: float, **more: str) -> Any:
         """The answer to one question about an exercise.
@@ -42,43 +37,18 @@ class Worker:
         Raises:
             DetenteError: If it cannot be answered; the message says why.
         """
-        question = json.dumps({"kind": kind, "at": at, "events": [event_json(event) for event in events], **more})
-        async with self._turn:
-            process = await self._started()
-            assert process.stdin is not None and process.stdout is not None
-            try:
-                process.stdin.write(question.encode() + b"\n")
-                await process.stdin.drain()
-                line = await process.stdout.readline()
-            except (ConnectionError, asyncio.CancelledError):
-                await self._drop()
-                raise
-            if not line:
-                await self._drop()
-                raise DetenteError("worker: the process that solves games has ended. It is started again when asked.")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise DetenteError(answer["error"])
-        return answer["answer"]
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            pipe = asyncio.subprocess.PIPE
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE
-            )
-        return self._process
-
-    async def _drop(self) -> None:
-        """Let the process go: an answer to an old question must not be taken for one to the next."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+        found = await self._beside.exchange(
+            {"kind": kind, "at": at, "events": [event_json(event) for event in events], **more}
+        )
+        if found is None:
+            raise DetenteError("worker: the process that solves games has ended. It is started again when asked.")
+        if "error" in found:
+            raise DetenteError(found["error"])
+        return found["answer"]
 
     async def close(self) -> None:
         """End the process."""
-        await self._drop()
+        await self._beside.close()
 
 
 def answer(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,13 +118,7 @@ _ANSWERS = {"bot": _bot, "prepare": _prepare, "review": _review}
 
 def main() -> None:
     """Answer questions until the input ends."""
-    if hasattr(os, "nice"):
-        os.nice(10)  # people who wait for a page come before bots
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed elsewhere must not mix with answers
-    for line in sys.stdin:
-        out.write(json.dumps(answer(json.loads(line)), ensure_ascii=False) + "\n")
-        out.flush()
+    answer_lines(answer, niceness=10)  # people who wait for a page come before bots
 
 
 if __name__ == "__main__":

@@ -114,24 +114,6 @@ def _scaled(emit: Any) -> Any:
     return intrinsic(typing)
 
 
-def _dot(typing_context: Any, out: Any, i: Any, a: Any, j: Any, da: Any, b: Any, k: Any, db: Any, n: Any) -> Any:
-    """out = Σ_t a[j + t·da] · b[k + t·db] for t < n, the sum kept in registers."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, i, a, j, da, b, k, db, n = args
-        total = cgutils.alloca_once_value(builder, _splat(0.0))
-        with cgutils.for_range(builder, n) as loop:
-            rows = (builder.add(first, builder.mul(loop.index, by)) for first, by in ((j, da), (k, db)))
-            x = _load(context, builder, signature.args[2], a, next(rows))
-            y = _load(context, builder, signature.args[5], b, next(rows))
-            builder.store(_fma(builder, x, y, builder.load(total)), total)
-        _store(context, builder, signature.args[0], out, i, builder.load(total))
-        return context.get_dummy_value()
-
-    number = types.intp
-    return types.void(out, number, a, number, number, b, number, number, number), code
-
-
 def _rows_product(
     typing_context: Any, out: Any, i: Any, a: Any, j: Any, da: Any, b: Any, rows: Any, k: Any, dk: Any, n: Any
 ) -> Any:
@@ -262,8 +244,7 @@ multiply_add = _operation(
 )  # a += b·c
 exponential = _operation(2, _emit_exp)  # a = e^b
 logarithm = _operation(2, _emit_log)  # a = ln b
-dot: Any = intrinsic(_dot)  # see above
-dot_add: Any = intrinsic(_dot_add)
+dot_add: Any = intrinsic(_dot_add)  # see above
 rows_product: Any = intrinsic(_rows_product)
 rows_sum: Any = intrinsic(_rows_sum)
 add_scaled = _scaled(lambda builder, a, b, x: _fma(builder, b, x, a))  # a += b·x

@@ -1,14 +1,9 @@
 """A process beside the server that answers the studio's questions, so that exercises never wait for a solver.
 
-It reads one JSON object a line and answers each with one. When the server ends, however it ends, its input ends and so
-does it.
+The line between the two is in :mod:`detente.play.beside`.
 """
 
-import asyncio
-import contextlib
 import datetime
-import json
-import os
 import sys
 import time
 from collections import OrderedDict
@@ -18,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from detente.errors import DetenteError, UsageError
+from detente.play.beside import Beside, answer_lines
 from detente.play.guard import Refused
 
-LONGEST_LINE = 256 * 1024 * 1024
 COMMAND = (sys.executable, "-m", "detente.studio.process")
 MOST_WAITING = 24
 RECORDS = 16  # pages of records that are kept
@@ -37,9 +32,7 @@ class Solver:
     """
 
     def __init__(self, command: Sequence[str] = COMMAND):
-        self._command = tuple(command)
-        self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
+        self._beside = Beside(command)
         self._waiting = 0
 
     async def ask(self, question: Mapping[str, Any]) -> Any:
@@ -55,50 +48,18 @@ class Solver:
             raise Refused(BUSY, "Too many people are asking at once. Try again in a moment.")
         self._waiting += 1
         try:
-            async with self._turn:
-                line = await self._exchange(json.dumps(question).encode() + b"\n")
+            found = await self._beside.exchange(question)
         finally:
             self._waiting -= 1
-        found = json.loads(line)
+        if found is None:
+            raise Refused(FAULT, "The process that solves games has ended. It is started again when asked: try again.")
         if "error" in found:
             raise Refused(found["status"], found["error"])
         return found["answer"]
 
-    async def _exchange(self, question: bytes) -> bytes:
-        process = await self._started()
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            process.stdin.write(question)
-            await process.stdin.drain()
-            line = await process.stdout.readline()
-        except asyncio.CancelledError:
-            await self._drop()
-            raise
-        except ConnectionError:
-            line = b""
-        if not line:
-            await self._drop()
-            raise Refused(FAULT, "The process that solves games has ended. It is started again when asked: try again.")
-        return line
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            pipe = asyncio.subprocess.PIPE
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE
-            )
-        return self._process
-
-    async def _drop(self) -> None:
-        """Let the process go: an answer to an old question must not be taken for one to the next."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
-
     async def close(self) -> None:
         """End the process."""
-        await self._drop()
+        await self._beside.close()
 
 
 # -- in the process ----------------------------------------------------------------------------------------
@@ -320,15 +281,8 @@ _ANSWERS: dict[str, Callable[[Desk, Mapping[str, Any]], dict[str, Any]]] = {
 
 def main() -> None:
     """Answer questions until the input ends."""
-    if hasattr(os, "nice"):
-        os.nice(5)  # people in an exercise come before people who explore
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed elsewhere must not mix with answers
     desk = Desk(Path.cwd())
-    with contextlib.suppress(BrokenPipeError):  # the server is gone, and nobody waits for the answer
-        for line in sys.stdin:
-            out.write(json.dumps(answer(desk, json.loads(line)), ensure_ascii=False) + "\n")
-            out.flush()
+    answer_lines(lambda question: answer(desk, question), niceness=5)  # people in an exercise come before these
 
 
 if __name__ == "__main__":
