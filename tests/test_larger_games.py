@@ -98,7 +98,7 @@ def compiled(name: str) -> Game:
 
 @functools.cache
 def solved(name: str) -> tuple[Solution, ...]:
-    return solve(compiled(name), precision=list(SLOW.get(name, PRECISIONS)))
+    return solve(compiled(name), precision=list(PRECISIONS))
 
 
 @pytest.fixture(scope="module")
@@ -312,22 +312,21 @@ def test_a_policy_of_another_precision_does_not_answer_itself(verified):
     assert np.abs(answer - np.log(policy)).max() > 1e-4
 
 
-# Following the branch of the two large games takes longer the further it goes: in Leduc poker many minutes beyond 2.
-SLOW = {"leduc-poker": (2.0,), "liars-dice": PRECISIONS}
+SLOW = {"leduc-poker", "liars-dice"}  # half a minute for the four precisions
 
 
 def cases() -> list:
-    """Every game at every precision; of the large ones those that take less than a minute."""
+    """Every game at every precision."""
     return [
         pytest.param(name, precision, marks=[pytest.mark.slow] * (name in SLOW))
         for name in GAMES
-        for precision in SLOW.get(name, PRECISIONS)
+        for precision in PRECISIONS
     ]
 
 
 @pytest.mark.parametrize(("name", "precision"), cases())
 def test_equilibria_are_the_published_ones(verified, name, precision):
-    solution = solved(name)[SLOW.get(name, PRECISIONS).index(precision)]
+    solution = solved(name)[PRECISIONS.index(precision)]
     if solution.status[0] == NOT_CONVERGED:
         raise SolveError(f"{name} at precision {precision}: {solution.message()}")
     wanted = published_policy(verified, name, precision)

@@ -5,15 +5,14 @@ at right angles to it (pseudo-arclength), so that a fold is an ordinary point. A
 the bordered matrix keeps its sign; where it changes, another branch crosses (turocy2005).
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
-from scipy import linalg
 
+from detente.solve.factor import below, factor
 from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED
 
 MAX_STEPS = 2_000
@@ -174,19 +173,8 @@ class _Place:
 
     def factor(self, jacobian: np.ndarray) -> None:
         """Factor the bordered matrix."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", linalg.LinAlgWarning)  # singular matrices are found by what they give
-            self._lu = linalg.lu_factor(np.concatenate([jacobian, self.row[None]], axis=0), check_finite=False)
-        diagonal = np.diag(self._lu[0])
-        swaps = int((self._lu[1] != np.arange(len(diagonal))).sum())
-        self.sign = int(np.prod(np.sign(diagonal)) * (-1) ** swaps)
-        with np.errstate(divide="ignore"):
-            self.size = float(np.log(np.abs(diagonal)).sum())
-
-    def solve(self, right: np.ndarray) -> np.ndarray:
-        """Solve with the bordered matrix."""
-        with np.errstate(all="ignore"):
-            return linalg.lu_solve(self._lu, right, check_finite=False)
+        factors = factor(below(jacobian, self.row))
+        self.solve, self.sign, self.size = factors.solve, factors.sign, factors.size
 
 
 def _correct(equations: Equations, place: _Place, guess: np.ndarray) -> tuple[np.ndarray, int, bool]:
@@ -222,8 +210,8 @@ def _newton_at(equations: Equations, x: np.ndarray, t: float, tolerance: float) 
         if best_residual <= tolerance * 1e-4 or not np.isfinite(residual):
             break
         h, jacobian = equations.evaluate(x, t)
-        try:
-            x = x - np.linalg.solve(jacobian[:, :-1], h)
-        except np.linalg.LinAlgError:
+        change = factor(jacobian[:, :-1]).solve(h)
+        if not np.isfinite(change).all():
             break
+        x = x - change
     return best, best_residual, used

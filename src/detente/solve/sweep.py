@@ -23,6 +23,7 @@ from detente.solve.plan import Plan
 from detente.solve.problem import LOG_IMPOSSIBLE, Problem
 from detente.solve.reduced import SweepEquations
 from detente.solve.solution import CONVERGED, NOT_CONVERGED
+from detente.solve.track import DENSE_UNKNOWNS, MAX_UNKNOWNS, Tree, World, follow
 from detente.solve.values import ONE, Constants, Core, find_constants, find_core
 
 CHUNK = 32  # unknowns whose memory is in the cache at once
@@ -39,7 +40,6 @@ GROWING = 2.0  # most that a share grows by in one step
 POINTS = 4  # on the branch, through which the next is predicted
 ROUGH, MAX_ROUGH = 5e-3, 40  # residual and sweeps of a step on the way
 SURPRISE, WELCOME = 1.0, 0.5  # a larger correction is not trusted; the step is chosen for the second
-MAX_EXACT = 3_000  # unknowns up to which Newton's matrix is affordable
 # Looks at the sign of the determinant on the way: at most so many, and so many times unknowns³ in all and for one draw.
 MOST_LOOKS, MAX_WATCH, WATCH_EACH = 20, 1e10, 2e6
 OVERHEAD = 50  # unknowns below which a look costs no less
@@ -124,10 +124,9 @@ def sweep(
             max_sweeps=max_sweeps,
         )
         _follow_block(block, plan.slot, targets, results, live, looks=looks)
-        for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if results else ():
-            if exact and len(plan.decisions.state) <= MAX_EXACT:
-                equations = _equations(whole, constants, weight[:, lane], terminal[:, lane], rate[:, lane])
-                _follow_exactly(equations, plan.slot, targets, results, first + int(lane), tolerance)
+        for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if exact and results else ():
+            equations = _equations(whole, constants, weight[:, lane], terminal[:, lane], rate[:, lane])
+            _follow_exactly(problem, equations, plan.slot, targets, results, first + int(lane), tolerance)
         for result in results:
             result.payoffs[:, live] += terminals[constants.branch[-1]][:, live]
     return results
@@ -419,6 +418,7 @@ def _predict(block: _Block, shares: list[float], states: list[np.ndarray], share
 
 
 def _follow_exactly(
+    problem: Problem,
     equations: SweepEquations,
     slot: np.ndarray,
     targets: Sequence[float],
@@ -426,12 +426,19 @@ def _follow_exactly(
     draw: int,
     tolerance: float,
 ) -> None:
-    """Newton and arc length for one draw, written into the results."""
-    for target, result, point in zip(
-        targets, results, follow_branch(equations, targets, tolerance=tolerance), strict=True
-    ):
-        log_sigma, payoffs = equations.play(point.x, target)
-        result.log_probabilities[slot, draw] = log_sigma
+    """Newton for one draw, written into the results; a game too large for that is left as it is."""
+    game, state = problem.game, slot[equations.decisions.state]
+    unknowns = game.num_slots - len(game.infosets)
+    few = unknowns <= DENSE_UNKNOWNS
+    if unknowns > MAX_UNKNOWNS:
+        return
+    if few:  # where every small step can be afforded
+        points = follow_branch(equations, targets, tolerance=tolerance)
+    else:
+        points = follow(World(Tree(game), problem, draw), equations.precision, targets, tolerance=tolerance)
+    for target, result, point in zip(targets, results, points, strict=True):
+        log_sigma, payoffs = equations.play(point.x if few else point.x[state], target)
+        result.log_probabilities[slot, draw] = log_sigma if few else point.x[slot]
         result.payoffs[:, draw] = payoffs
         result.residual[draw] = point.residual
         result.status[draw] = point.status
