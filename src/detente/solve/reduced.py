@@ -65,6 +65,37 @@ class SweepEquations:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def find_signs(decisions, weight, terminal, rate, x):  # pragma: no cover - compiled
+    """Sign of the determinant of H's derivative by the state, for every lane; the last axis of the arrays is the lane.
+
+    Args:
+        decisions: The decisions in the order of play.
+        weight: Chance between each node and the decision above it, (node, lane).
+        terminal: Payoffs of each branch without a further decision, (branch, player, lane).
+        rate: λ, (player, lane).
+        x: The state, (state, lane).
+    """
+    num_state, num_lanes = x.shape
+    signs = np.ones(num_lanes)
+    for lane in range(num_lanes):
+        own = np.ascontiguousarray(rate[:, lane])
+        derivative = _linearise(
+            decisions,
+            np.ascontiguousarray(weight[:, lane]),
+            np.ascontiguousarray(terminal[:, :, lane]),
+            own,
+            own,
+            np.ascontiguousarray(x[:, lane]),
+            True,
+        )[2]
+        jacobian = -derivative[:, :num_state]
+        for s in range(num_state):
+            jacobian[s, s] += 1.0
+        signs[lane] = np.linalg.slogdet(jacobian)[0]
+    return signs
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _linearise(
     decisions,
     weight,

@@ -21,7 +21,7 @@ from detente.solve.branch import follow_branch
 from detente.solve.lanes import LANES
 from detente.solve.plan import Plan
 from detente.solve.problem import LOG_IMPOSSIBLE, Problem
-from detente.solve.reduced import SweepEquations
+from detente.solve.reduced import SweepEquations, find_signs
 from detente.solve.solution import CONVERGED, NOT_CONVERGED
 from detente.solve.track import DENSE_UNKNOWNS, MAX_UNKNOWNS, Tree, World, follow
 from detente.solve.values import ONE, Constants, Core, find_constants, find_core
@@ -266,14 +266,13 @@ class _Block:
 
     def crossed(self, share: float, x: np.ndarray) -> np.ndarray:
         """Whether the determinant is negative in each of the first lanes; where the branch begins it is positive."""
+        if not len(x):
+            return np.zeros(x.shape[1], dtype=bool)
         self._fold(share)
-        rows, rate = self.rooms[0].rows, share * self.precision
-        crossed = np.zeros(x.shape[1], dtype=bool)
-        for lane in range(len(crossed)):
-            equations = _equations(self.core, self.constants, self.weight[:, lane], rows[:, lane], rate[:, lane])
-            jacobian = equations.evaluate(np.ascontiguousarray(x[:, lane]), 1.0)[1]
-            crossed[lane] = np.linalg.slogdet(jacobian[:, :-1])[0] < 0
-        return crossed
+        core, lanes_used = self.core, slice(0, x.shape[1])
+        weight = self.weight[self.constants.node[core.node], lanes_used]
+        brings = self.rooms[0].rows[core.brings, lanes_used]
+        return find_signs(core.decisions, weight, brings, share * self.precision[:, lanes_used], x) < 0
 
     def _fold(self, share: float) -> np.ndarray:
         """Play of the settled infosets' jobs at a share. What they bring is then in the rows of the core's room."""
