@@ -18,7 +18,7 @@ from detente.cli import app, main
 from detente.library.games import GAMES
 from detente.solve.api import solve
 
-COMMAND = "import sys; sys.argv[0] = 'detente'; from detente.cli import main; main()"
+COMMAND = "import sys; sys.argv[0] = 'detente'; from detente.__main__ import main; main()"
 SCENARIOS = ("april-2024", "october-2024")
 
 

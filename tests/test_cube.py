@@ -240,6 +240,22 @@ def test_the_remedy_for_contradicting_correlations_works():
         ("[structures.x]\ntitle='x'\nmeaning='x'\nprecison=2", r"structures\.x\.precison is not a.*'precision'"),
         ("[structures.x]\ntitle='x'\nmeaning='x'\nprecision='hram'", r"structures\.x\.precision: 'hram'.*'harm'"),
         ("[structures.x]\ntitle='x'\nmeaning='x'\nprecision=2\nparameters=['y']", r"parameters: 'y' is not a param"),
+        (
+            "[structures.x]\ntitle='x'\nmeaning='x'\nchoice='probti'",
+            r"structures\.x\.choice: Input should be 'logit' or",
+        ),
+        (
+            "[structures.x]\ntitle='x'\nmeaning='x'\nprecision={guard=2}",
+            r"precision: says nothing of \['rival'\]\. Give",
+        ),
+        (
+            "[structures.x]\ntitle='x'\nmeaning='x'\nprecision={gaurd=2,rival=1}",
+            r"precision\.gaurd: .*no player.*'guard'",
+        ),
+        (
+            "[structures.x]\ntitle='x'\nmeaning='x'\nprecision={guard='hram',rival=1}",
+            r"precision\.guard: 'hram'.*'harm'",
+        ),
         ("[structures.stated]\ntitle='x'\nmeaning='x'\nprecision=2", r"structures\.stated: is the name of the file"),
     ],
 )
@@ -265,6 +281,57 @@ def test_structures_are_a_dimension_of_the_cube_and_each_equals_its_own_run(cris
             )
     assert (cube["distribution_act"].sel(structure="harsher", label_act="wait").values == 0).all()
     assert not np.array_equal(cube["values"].values[0], cube["values"].values[2])
+
+
+BEHAVIOURS = """
+[structures.normal]
+title = "Normal errors"
+meaning = "Errors are normal, not Gumbel."
+choice = "probit"
+
+[structures.hopeful]
+title = "Hopeful"
+meaning = "Everybody expects the rival to stay."
+branch = { act = "stay" }
+
+[structures.uneven]
+title = "Uneven"
+meaning = "The guard errs less than the rival."
+precision = { guard = 4.0, rival = "precision" }
+"""
+
+
+def test_choice_rules_branches_and_precisions_by_player_are_structures_too(tmp_path):
+    scenario = write_crisis(tmp_path / "border", TOML + BEHAVIOURS)
+    store = run_to_store(scenario, tmp_path / "store", num_draws=8, block=8).store
+    cube = open_cube(store.path)
+    assert cube["structure"].values.tolist() == ["stated", "normal", "hopeful", "uneven"]
+    assert (cube["status"].values == 0).all()
+    draws = {name: cube["parameters"].sel(parameter=name).values for name in scenario.file.parameters}
+    wanted = {
+        "stated": {"precision": "precision"},
+        "normal": {"precision": "precision", "choice": "probit"},
+        "hopeful": {"precision": "precision", "branch": {"act": "stay"}},
+        "uneven": {"precision": {"guard": 4.0, "rival": "precision"}},
+    }
+    for name, options in wanted.items():
+        alone = solve(scenario.game, draws, **options).outcome("fight")
+        found = cube["values"].sel(structure=name, policy="none", outcome="fight").values
+        np.testing.assert_allclose(found, alone, rtol=0, atol=1e-9)
+    by_name = dict(zip(cube["structure"].values.tolist(), cube["values"].values[:, 0], strict=True))
+    np.testing.assert_allclose(by_name["hopeful"], by_name["stated"], atol=1e-8)  # perfect information: one equilibrium
+    assert np.abs(by_name["normal"] - by_name["stated"]).max() > 1e-3
+    assert np.abs(by_name["uneven"] - by_name["stated"]).max() > 1e-3
+    there = store.manifest["structures"]
+    assert "choice" not in there["stated"]
+    assert (there["normal"]["choice"], there["hopeful"]["branch"]) == ("probit", {"act": "stay"})
+
+
+def test_a_branch_that_expects_what_the_rules_do_not_have_is_refused(tmp_path):
+    extra = '\n[structures.x]\ntitle = "X"\nmeaning = "X."\nbranch = { act = "stya" }\n'
+    scenario = write_crisis(tmp_path / "bad", TOML + extra)
+    with pytest.raises(ScenarioError, match=r"structures\.x\.branch\.act: there is no option 'stya'"):
+        run_to_store(scenario, tmp_path / "store", num_draws=4)
 
 
 def test_only_some_structures_can_be_run(crisis, tmp_path):

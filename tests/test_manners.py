@@ -18,7 +18,7 @@ from detente.cli_common import EXAMPLES, EXTRA_OF, needs
 from detente.errors import UsageError
 from detente.model.new import new_scenario
 
-COMMAND = "import sys; sys.argv[0] = 'detente'; from detente.cli import main; main()"
+COMMAND = "import sys; sys.argv[0] = 'detente'; from detente.__main__ import main; main()"
 APP = typer.main.get_command(cli.app)
 COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-7]|38|4[0-7]|48|9[0-7]|10[0-7])[0-9;]*m")
 

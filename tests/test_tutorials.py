@@ -118,7 +118,7 @@ def run(step: Command, monkeypatch, capsys) -> tuple[int, str]:
 
 def first_lines_of_the_server() -> str:
     """What `detente serve` prints before it waits; on a free port, as the usual one may be taken."""
-    command = [sys.executable, "-u", "-c", "from detente.cli import main; main()", "serve", "--port", "0"]
+    command = [sys.executable, "-u", "-c", "from detente.__main__ import main; main()", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = []

@@ -212,30 +212,95 @@ def solve(
     commit: Annotated[
         list[str] | None, typer.Option(metavar="MOVE=OPTION", help="Bind a player to an option, known to all.")
     ] = None,
+    choice: Annotated[str, typer.Option(help="Choice rule: logit or probit.")] = "logit",
+    branch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MOVE=OPTION", help="What everybody expects at first. Default: the principal branch."),
+    ] = None,
     method: Annotated[str, typer.Option(help="auto, dense or sweep.")] = "auto",
     limit: Annotated[
         bool, typer.Option("--limit", help="Follow the branch on, to the equilibrium it approaches as errors vanish.")
     ] = False,
+    beside: Annotated[
+        str | None, typer.Option(metavar="gambit", help="Solve it with Gambit as well, and compare.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="That Gambit gets.")] = 60,
     as_json: Json = False,
 ) -> None:
     """Agent quantal response equilibrium of a scenario (its median world), a library game or a .efg file."""
     from detente.solve.api import solve as solve_game
 
+    if beside is not None:
+        _check_beside(beside, limit=limit, usual=choice == "logit" and not branch)
     compiled, values, default = _game(game, _assignments(set_, "--set"), quiet=as_json)
     steps = _precisions(precision) if precision is not None else [default]
     bound = {move: option for move, option in (_pair(c, "--commit", "message='red lines'") for c in commit or ())}
+    expected = {move: option for move, option in (_pair(b, "--branch", "message='red lines'") for b in branch or ())}
     order = sorted(set(steps))
-    solutions = solve_game(compiled, values, precision=order, commit=bound, method=method)
+    solutions = solve_game(
+        compiled,
+        values,
+        precision=order,
+        commit=bound,
+        choice=choice,
+        branch=expected or "principal",
+        method=method,
+    )
     if limit:
         _show_limit(solutions[-1], as_json=as_json)
         return
     found = [solutions[order.index(step)] for step in steps]
-    if as_json:
+    if beside is not None:
+        agree = _show_beside(solutions, seconds, as_json=as_json)
+    elif as_json:
         print_json(_solutions_json(found))
     else:
         _print_solutions(found)
-    if not all(s.converged.all() for s in found):
+    if not all(s.converged.all() for s in found) or (beside is not None and not agree):
         raise typer.Exit(EXIT_UNCONVERGED)
+
+
+def _check_beside(name: str, *, limit: bool, usual: bool) -> None:
+    """Whether there is such a solver, before the work."""
+    from detente.model.gambit import require_gambit
+
+    if name != "gambit":
+        raise UsageError(f"--beside: {name!r} is not a solver that can be compared with. Write --beside gambit.")
+    if limit:
+        raise UsageError("--beside: compares at given precisions, and --limit has none. Leave one of the two out.")
+    if not usual:
+        raise UsageError("--beside: Gambit solves for logit on the principal branch. Leave out --choice and --branch.")
+    require_gambit("solve --beside gambit")
+
+
+def _show_beside(solutions: list["Solution"], seconds: float, *, as_json: bool) -> bool:
+    """Print the solutions beside Gambit's; False where Gambit has none to compare with."""
+    from detente.errors import SolveError
+    from detente.model.gambit import solve_with_gambit
+    from detente.report.beside import beside_json, put_beside
+
+    first = solutions[0]
+    draw = {name: float(values[0]) for name, values in first.problem.draws.items()}
+    trouble, found = "", ()
+    with progress("Gambit", None, quiet=as_json):
+        try:
+            asked = [float(s.precision[:, 0].max()) for s in solutions]
+            found = put_beside(solutions, solve_with_gambit(first.game, draw, precision=asked, seconds=seconds))
+        except SolveError as error:
+            trouble = str(error)
+    if as_json:
+        data = _solutions_json(solutions)
+        for row, pair in zip(data["solutions"], found, strict=False):
+            row["beside"] = beside_json(pair)
+        print_json(data | ({"beside_trouble": trouble} if trouble else {}))
+    elif trouble:
+        _print_solutions(solutions)
+        _say_error(trouble)
+    else:
+        columns = [column for pair in found for column in (pair.ours, pair.theirs)]
+        messages = [said for pair in found for said in (pair.ours.message(0), pair.message)]
+        _print_solutions(columns, messages)
+    return bool(found) and all(pair.profile.at_precision for pair in found)
 
 
 def _game(name: str, given: dict[str, float], *, quiet: bool = False) -> tuple["Game", dict[str, float], float]:
@@ -378,7 +443,7 @@ def _print_solutions(solutions: list["Solution"], messages: list[str] | None = N
     game = solutions[0].game
     console.print(f"{game.title}", style="bold")
     console.print(f"{game.num_nodes:,} nodes, {len(game.infosets):,} infosets", style="dim")
-    headers = [f"λ = {s.precision[:, 0].max():g}" for s in solutions]
+    headers = ["Gambit" if s.method == "gambit" else f"λ = {s.precision[:, 0].max():g}" for s in solutions]
     detailed = len(game.infosets) <= MOST_INFOSETS
     table = Table("player", "move", "knows" if detailed else "", "option", *headers, box=None, pad_edge=False)
     if detailed:
@@ -481,7 +546,10 @@ def tree(
         print(tree_text(compiled, edges, max_leaves=leaves))
         return
     payoffs = solution.problem.payoff[:, :, 0]
-    picture = draw_tree(compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs, theme_css=kind == ".svg")
+    lone = kind == ".svg"  # opened in a browser: it follows the reader's colours, and unfolds
+    picture = draw_tree(
+        compiled, edge_probability=edges, max_leaves=leaves, payoffs=payoffs, theme_css=lone, unfold=lone
+    )
     write_bytes(path, convert_picture(picture, kind))
     if as_json:
         print_json({kind[1:]: str(path), "nodes": compiled.num_nodes, "leaves": compiled.num_leaves})

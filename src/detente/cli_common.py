@@ -93,6 +93,7 @@ EXTRA_OF = {
     "uvicorn": "play",
     "sqlalchemy": "play",
     "pg8000": "play",
+    "pygambit": "gambit",
 }
 
 

@@ -89,7 +89,7 @@ def assumptions(
 
 def _prior(scenario: Scenario, name: str, low: float, high: float) -> Assumption:
     known = scenario.file.parameters[name]
-    kind = "method" if name == scenario.file.precision else "evidence" if known.evidence else "judgement"
+    kind = "method" if name in scenario.precisions else "evidence" if known.evidence else "judgement"
     title = scenario.parameter_title(name)
     return Assumption(title, name, kind, known.grade, low, high, "lowest tenth of worlds → highest tenth")
 

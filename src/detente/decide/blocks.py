@@ -215,13 +215,13 @@ class _Solver:
     def __init__(self, prepared: Prepared, scenario: Scenario) -> None:
         assert prepared.job.settings.policies is not None
         self.prepared, self.game = prepared, scenario.game
-        self.precision = scenario.file.precision
+        self.behaviour = scenario.behaviour
         self.policies = list(prepared.job.settings.policies.values())
         self.projectors = make_projectors(self.game, self.policies)
 
     def __call__(self, draws: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[int, str]]:
         try:
-            found = solve_policies(self.game, self.projectors, draws, self.precision, self.policies)
+            found = solve_policies(self.game, self.projectors, draws, self.behaviour, self.policies)
             return self._on_axes(found), {}
         except SolveError as error:
             # One draw for which the rules make no sense must not cost the others: each is tried on its own.

@@ -161,7 +161,7 @@ def run(
 
     def run_block(first: int) -> dict[str, Any]:
         block = {name: array[first : first + piece] for name, array in values.items()}
-        return solve_policies(game, projectors, block, scenario.file.precision, list(policies.values()))
+        return solve_policies(game, projectors, block, scenario.behaviour, list(policies.values()))
 
     blocks = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
@@ -216,7 +216,7 @@ def solve_policies(
     game: Game,
     projectors: Sequence[Projector | None],
     draws: Mapping[str, np.ndarray],
-    precision: Any,
+    behaviour: Mapping[str, Any],
     policies: Sequence[Policy],
 ) -> dict[str, Any]:
     """All policies for a few draws.
@@ -225,7 +225,7 @@ def solve_policies(
         game: The whole game.
         projectors: From :func:`make_projectors`.
         draws: Parameter → values, (draw,).
-        precision: λ, or the name of the parameter that holds it.
+        behaviour: How people choose; see :attr:`detente.model.scenario.Scenario.behaviour`.
         policies: The policies.
 
     Returns:
@@ -233,7 +233,7 @@ def solve_policies(
         ``residual`` and ``iterations``, (policy, …, draw); ``leaf_sum``, (policy, leaf), over the usable draws, and
         their number ``num_usable``.
     """
-    options: dict[str, Any] = {"precision": precision, "one_of_many": True}  # a block is part of an ensemble
+    options: dict[str, Any] = {**behaviour, "one_of_many": True}  # a block is part of an ensemble
     equilibrium = solve(game, draws, **options) if game.num_slots else _without_choices(game, draws)
     pairs = []
     for policy, projector in zip(policies, projectors, strict=True):

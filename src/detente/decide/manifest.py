@@ -82,7 +82,7 @@ def make_manifest(scenario: Scenario, settings: Settings, games: Mapping[str, Ga
         "structures": {
             name: {
                 "game_sha256": game_hash(game),
-                "precision": scenario.structure(name).file.precision,
+                **_unusual(scenario.structure(name).behaviour),
                 "weight": 1.0 if name == STATED else scenario.file.structures[name].weight,
             }
             for name, game in games.items()
@@ -95,6 +95,12 @@ def make_manifest(scenario: Scenario, settings: Settings, games: Mapping[str, Ga
         "machine": platform.machine(),
     }
     return json.loads(as_text(found))
+
+
+def _unusual(behaviour: Mapping[str, Any]) -> dict[str, Any]:
+    """The precision, and what else is not as usual: runs from before there was anything else keep their manifest."""
+    usual = {"choice": "logit", "branch": "principal"}
+    return {key: value for key, value in behaviour.items() if value != usual.get(key)}
 
 
 def _tie(prior: Prior) -> dict[str, Any]:

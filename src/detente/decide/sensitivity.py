@@ -377,7 +377,7 @@ def evaluate(scenario: Scenario, worlds: Mapping[str, np.ndarray], outcome: str,
     count = len(next(iter(worlds.values())))
     for first in range(0, count, BLOCK):
         block = {name: v[first : first + BLOCK] for name, v in worlds.items()}
-        solution = solve(game, block, precision=scenario.file.precision)
+        solution = solve(game, block, **scenario.behaviour)
         if not solution.converged.all():
             raise SolveError(
                 f"{scenario.slug}: {int((~solution.converged).sum())} of {len(solution.converged)} worlds did not "

@@ -57,8 +57,9 @@ def gradients(
         raise UsageError(f"policy: {policy!r} is announced, which makes it another game. Take one that is not.")
     rows = np.flatnonzero(ensemble.usable)[:num_worlds]
     worlds = {name: np.asarray(v)[rows] for name, v in ensemble.draws.items()}
-    solution = solve(scenario.game, worlds, precision=scenario.file.precision)
-    rate = scenario.file.precision if isinstance(scenario.file.precision, str) else False
+    behaviour = scenario.behaviour
+    solution = solve(scenario.game, worlds, **behaviour)
+    rate = False if isinstance(behaviour["precision"], float) else behaviour["precision"]
     if chosen.commit:
         found = differentiate(solution, precision=rate)
         names, slopes = found.parameters, found.outcome(outcome, given=chosen.commit)

@@ -216,7 +216,7 @@ def _solve(target: Scenario, scores: np.ndarray, progress_fn: Callable[[int], No
     for first in range(0, num_draws, CHUNK):
         block = slice(first, min(first + CHUNK, num_draws))
         values = values_at(target.priors, scores[:, block])
-        solution = solve(game, values, precision=target.file.precision)
+        solution = solve(game, values, **target.behaviour)
         converged[block] = solution.converged
         log_known[block], share = consistent_leaves(solution, pattern, np.arange(solution.num_draws))
         monomials = game.basis.evaluate(solution.problem.draws, solution.num_draws)

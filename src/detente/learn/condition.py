@@ -172,7 +172,7 @@ def evaluate(
     for first in range(0, num_draws, CHUNK):
         block = slice(first, min(first + CHUNK, num_draws))
         values = values_at(scenario.priors, scores[:, block])
-        solution = solve(scenario.game, values, precision=scenario.file.precision)
+        solution = solve(scenario.game, values, **scenario.behaviour)
         converged[block] = solution.converged
         for target, seen in zip(found, observations, strict=True):
             target[block] = log_likelihood(

@@ -157,6 +157,9 @@ class Salvo(_Entry):
         return tuple(r.id for r in (self.launched, self.arrived, self.impacts) if r is not None)
 
 
+Rate = str | Annotated[float, Field(ge=0, allow_inf_nan=False)]  # λ, or the name of the parameter that holds it
+
+
 class Structure(_Entry):
     """Another way in which the crisis may work, to be compared with the file as it stands.
 
@@ -164,7 +167,11 @@ class Structure(_Entry):
         title: Short name for tables.
         meaning: What is different, and why it may be so.
         rules: Rival rules, as in the file; the same ones when left out.
-        precision: λ, or the name of the parameter that holds it; the same when left out.
+        precision: λ, or the name of the parameter that holds it, or one of these for every player; the same when left
+            out.
+        choice: The choice rule, ``logit`` (the file as it stands) or ``probit``.
+        branch: Options that everybody expects at first, by move: play settles from there, instead of on the principal
+            branch.
         parameters: Names of parameters that no rules but these use.
         weight: How much it is believed beside the others; the file as it stands weighs 1.
     """
@@ -172,15 +179,24 @@ class Structure(_Entry):
     title: Text
     meaning: Text
     rules: Text | None = None
-    precision: str | Annotated[float, Field(ge=0)] | None = None
+    precision: Rate | dict[str, Rate] | None = None
+    choice: Literal["logit", "probit"] | None = None
+    branch: dict[str, str] = {}
     parameters: tuple[str, ...] = ()
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
     @model_validator(mode="after")
     def _differs(self) -> "Structure":
-        if self.rules is None and self.precision is None:
-            raise ValueError("differs in nothing from the file as it stands; give rules or precision")
+        if self.rules is None and self.precision is None and self.choice is None and not self.branch:
+            raise ValueError("differs in nothing from the file as it stands; give rules, precision, choice or branch")
         return self
+
+    @property
+    def rates(self) -> dict[str | None, str | float]:
+        """λ or the parameter that holds it, by player; under None where it is one for all."""
+        if isinstance(self.precision, dict):
+            return {**self.precision}
+        return {} if self.precision is None else {None: self.precision}
 
 
 class Policy(_Entry):
@@ -333,7 +349,8 @@ class ScenarioFile(_Entry):
         salvos: By name: salvos that were fired, for priors that are worked out from them.
         parameters: By name.
         correlations: Parameter → other parameter → rank correlation, for parameters that move together.
-        structures: By name: rival rules or precisions, each of which is one more way in which the crisis may work.
+        structures: By name: rival rules, precisions, choice rules or branches, each of which is one more way in which
+            the crisis may work.
         policies: By name.
         outcomes: By name.
         base_rates: By name of the outcome they stand beside.
@@ -384,6 +401,21 @@ class Scenario:
     structure_name: str = STATED
 
     @property
+    def behaviour(self) -> dict[str, Any]:
+        """How people choose, as options of :func:`detente.solve`: ``precision``, ``choice`` and ``branch``."""
+        entry = self.file.structures.get(self.structure_name)
+        precision = self.file.precision if entry is None or entry.precision is None else entry.precision
+        choice = "logit" if entry is None or entry.choice is None else entry.choice
+        return {"precision": precision, "choice": choice, "branch": (entry and entry.branch) or "principal"}
+
+    @property
+    def precisions(self) -> frozenset[str]:
+        """Names of the parameters that hold a precision."""
+        precision = self.behaviour["precision"]
+        rates = precision.values() if isinstance(precision, dict) else [precision]
+        return frozenset(rate for rate in rates if isinstance(rate, str))
+
+    @property
     def priors(self) -> dict[str, Prior]:
         """Prior of every parameter, in the order of the file."""
         return {name: p.prior for name, p in self.file.parameters.items()}
@@ -394,7 +426,7 @@ class Scenario:
         structures = self.file.structures.values()
         others = {
             self.file.precision,
-            *(s.precision for s in structures),
+            *(rate for s in structures for rate in s.rates.values()),
             *(n for s in structures for n in s.parameters),
         }
         return tuple(n for n in self.file.parameters if n not in others)
@@ -458,7 +490,7 @@ class Scenario:
             name: Of ``[structures.NAME]``, or ``stated`` for the file as it stands.
 
         Returns:
-            The scenario with rival rules or another precision; everything else is the same.
+            The scenario with rival rules or another :attr:`behaviour`; everything else is the same.
 
         Raises:
             UsageError: If there is no structure of that name; the nearest is offered.
@@ -479,9 +511,7 @@ class Scenario:
                     f"{path}: structures.{name}.rules: its players are {theirs}, those of the file {ours}. Give the "
                     "same players in the same order."
                 )
-        precision = self.file.precision if entry.precision is None else entry.precision
-        file = self.file.model_copy(update={"precision": precision})
-        changed = replace(self, crisis=crisis, file=file, structure_name=name)
+        changed = replace(self, crisis=crisis, structure_name=name)
         if entry.rules is None:  # the same tree: written out once for both
             changed.__dict__["game"] = self.game
         return changed
@@ -815,17 +845,7 @@ def _check_references(scenario: Scenario, path: Path) -> None:
                 raise ScenarioError(
                     f"{path}: structures.{name}.parameters: {one!r} is not a parameter.{nearest(one, file.parameters)}"
                 )
-        precision = structure.precision
-        if isinstance(precision, str) and precision not in file.parameters:
-            raise ScenarioError(
-                f"{path}: structures.{name}.precision: {precision!r} is not a parameter."
-                f"{nearest(precision, file.parameters)}"
-            )
-        if isinstance(precision, str) and file.parameters[precision].prior.support[0] < 0:
-            raise ScenarioError(
-                f"{path}: structures.{name}.precision: {precision!r} reaches below 0, but a precision is at least 0. "
-                "Narrow its prior."
-            )
+        _check_rates(scenario, path, name, structure)
     for name, outcome in file.outcomes.items():
         for role in outcome.minds:
             if role not in roles:
@@ -834,6 +854,24 @@ def _check_references(scenario: Scenario, path: Path) -> None:
         for reference in file.observed.ids:
             key = "observed.evidence" if reference in file.observed.evidence else "observed.reports"
             _cited(scenario, path, key, reference, before_as_of=False)
+
+
+def _check_rates(scenario: Scenario, path: Path, name: str, structure: Structure) -> None:
+    """The precisions of a structure are for all players, and where they are parameters these cannot be negative."""
+    known, players = scenario.file.parameters, [str(player) for player in scenario.crisis.players]
+    for player, rate in structure.rates.items():
+        key = f"{path}: structures.{name}.precision" + ("" if player is None else f".{player}")
+        if player is not None and player not in players:
+            raise ScenarioError(f"{key}: the rules have no player {player!r}.{nearest(player, players)}")
+        if isinstance(rate, str) and rate not in known:
+            raise ScenarioError(f"{key}: {rate!r} is not a parameter.{nearest(rate, known)}")
+        if isinstance(rate, str) and known[rate].prior.support[0] < 0:
+            raise ScenarioError(f"{key}: {rate!r} reaches below 0, but a precision is at least 0. Narrow its prior.")
+    missing = [player for player in players if None not in structure.rates and player not in structure.rates]
+    if structure.rates and missing:
+        raise ScenarioError(
+            f"{path}: structures.{name}.precision: says nothing of {missing}. Give one for every player."
+        )
 
 
 def _cited(scenario: Scenario, path: Path, key: str, reference: str, *, before_as_of: bool = True) -> None:
@@ -876,8 +914,12 @@ def check_against_game(scenario: Scenario, game: Game) -> None:
                     f"{path}: {key}.{move}: there is no option {option!r}.{nearest(option, known[move])}"
                 )
 
+    by_players = {m: o for m, o in offered.items() if m in choices}
     for name, policy in scenario.file.policies.items():
-        check(f"policies.{name}.commit", policy.commit, {m: o for m, o in offered.items() if m in choices})
+        check(f"policies.{name}.commit", policy.commit, by_players)
+    if scenario.structure_name != STATED:
+        expected = scenario.file.structures[scenario.structure_name].branch
+        check(f"structures.{scenario.structure_name}.branch", expected, by_players)
     if scenario.file.observed is not None:
         check("observed.moves", scenario.file.observed.moves, offered)
         for move, reports in scenario.file.observed.reports.items():

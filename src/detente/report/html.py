@@ -607,7 +607,13 @@ def _types(brief: Brief) -> list[dict[str, Any]]:
 
 
 def _precision(brief: Brief) -> str:
-    value = brief.scenario.file.precision
+    value = brief.scenario.behaviour["precision"]
+    if isinstance(value, Mapping):
+        return "; ".join(f"{player}: {_rate(brief, rate)}" for player, rate in value.items())
+    return _rate(brief, value)
+
+
+def _rate(brief: Brief, value: str | float) -> str:
     if isinstance(value, str):
         return f"uncertain like any other parameter ({prior_text(brief.scenario.file.parameters[value].prior)})"
     return f"{value:g} in every world"

@@ -3,22 +3,25 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detente.axes import Game
 from detente.errors import SolveError, UsageError, nearest
+from detente.solve.choice import LOGIT, check_choice
 from detente.solve.commit import restrict
 from detente.solve.dense import Pairs, follow, make_pairs
 from detente.solve.plan import Plan, make_plan
 from detente.solve.problem import Problem, as_draws, evaluate
-from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution
+from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, PRINCIPAL, Solution
 
 DENSE_SLOTS = 150  # up to here the dense formulation is faster for a few draws, and needs no compilation
 DENSE_DRAWS = 16  # beyond, the sweep is: it takes 1 ms a draw on a small game, where Newton in Python takes 30
 BLOCK = 64  # draws evaluated together, so that memory does not grow with the number of draws
 MAX_SWEEPS = 400
+UNEXPECTED = 1e-3  # chance at first of all options that are not expected
 MAX_LOG_ODDS = 1e5  # precision times the range of payoffs: beyond, floats do not resolve 1e-10 in a log-probability
 
 
@@ -28,6 +31,8 @@ def solve(
     *,
     precision: Any = 1.0,
     commit: Mapping[str, str] | None = None,
+    choice: str = LOGIT,
+    branch: str | Mapping[str, str] = PRINCIPAL,
     method: str = "auto",
     tolerance: float = 1e-10,
     max_sweeps: int = MAX_SWEEPS,
@@ -39,7 +44,7 @@ def solve(
     """Agent quantal response equilibrium of a game, for every draw.
 
     At each infoset an option is chosen with a chance proportional to exp(precision × its expected payoff), given the
-    beliefs that everybody's behaviour implies.
+    beliefs that everybody's behaviour implies; under ``probit`` with the chance that it is best after normal shocks.
 
     Args:
         game: The compiled game.
@@ -48,6 +53,10 @@ def solve(
             draws; a mapping from player (or its name) to one of these; or a list of increasing numbers. 0 is uniform
             play.
         commit: Move name → option its player is bound to, known to everybody: the smaller game is solved.
+        choice: The choice rule: ``logit``, or ``probit`` (each λ·Q gets an independent standard normal shock).
+        branch: ``principal``, followed from uniform play at precision 0; or, to ask whether play may settle elsewhere,
+            what everybody expects at first: move name → option, the rest uniform. Replies are then swept from there
+            to an equilibrium of the same game, which may or may not be the principal one.
         method: ``dense`` (Newton along the branch from precision 0), ``sweep`` (faster for large games and for many
             draws) or ``auto``.
         tolerance: Largest residual, in log-probability, of a converged draw.
@@ -86,7 +95,10 @@ def solve(
     """
     if not isinstance(game, Game):
         raise UsageError(f"solve: {game!r} is not a compiled game. Pass dt.compile(crisis).")
+    check_choice(choice)
+    _check_branch(game, branch)
     game = restrict(game, commit) if commit else game
+    start = None if isinstance(branch, str) else _expected_at_first(game, branch)
     values, num_draws = as_draws(game, draws)
     several = isinstance(precision, list | tuple)
     steps = _increasing(precision) if several else [1.0]
@@ -97,12 +109,15 @@ def solve(
 
     plan = None
     small = game.num_slots <= DENSE_SLOTS and num_draws <= DENSE_DRAWS and not one_of_many
-    if method == "sweep" or (method == "auto" and not small):
+    if start is not None and method == "dense":
+        raise UsageError("branch: only sweeps start from expectations. Leave the method out, or use method='sweep'.")
+    needs_sweep = method == "sweep" or start is not None
+    if needs_sweep or (method == "auto" and not small):
         plan = make_plan(game)
-        if plan is None and method == "sweep":
+        if plan is None and needs_sweep:
             raise UsageError(
-                "method 'sweep' needs infosets that do not precede each other in a circle; these do. Use "
-                "method='dense'."
+                "method 'sweep' (and a branch from expectations) needs infosets that do not precede each other in a "
+                "circle; these do. Use method='dense' and the principal branch."
             )
     parts: list[list[Solution]] = [[] for _ in targets]
     pairs = make_pairs(game) if plan is None else None
@@ -114,8 +129,11 @@ def solve(
         problem = evaluate(game, {name: array[block] for name, array in values.items()})
         _check_scale(problem, rate[:, block])
         if plan is None:
-            return _solve_dense(problem, rate[:, block], targets, tolerance, pairs)
-        return _solve_sweep(problem, rate[:, block], targets, tolerance, max_sweeps, exact, plan, watched)
+            return _solve_dense(problem, rate[:, block], targets, tolerance, pairs, choice)
+        solutions = _solve_sweep(
+            problem, rate[:, block], targets, tolerance, max_sweeps, exact, plan, watched, choice, start
+        )
+        return [replace(solution, branch=branch) for solution in solutions]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
         for number, solutions in enumerate(pool.map(solve_block, range(0, num_draws, BLOCK)), 1):
@@ -133,6 +151,46 @@ def solve(
                     f"{solution.message(int(bad[0]))}. Lower the precision or raise max_sweeps."
                 )
     return joined if several else joined[0]
+
+
+def _check_branch(game: Game, branch: object) -> None:
+    """Refuse a branch that the game does not have.
+
+    Args:
+        game: The game.
+        branch: ``principal``, or move name → option that everybody expects at first.
+
+    Raises:
+        UsageError: If it is neither, or there is no such move or option.
+    """
+    if branch == PRINCIPAL:
+        return
+    if not isinstance(branch, Mapping) or not branch:
+        raise UsageError(
+            f"branch: {branch!r} is not a branch. Give 'principal', or a mapping from moves to the options that are "
+            "expected at first."
+        )
+    moves = list(dict.fromkeys(infoset.move for infoset in game.infosets))
+    for move, option in branch.items():
+        if move not in moves:
+            raise UsageError(f"branch: {move!r} is not a move of a player.{nearest(str(move), moves)}")
+        options = list(dict.fromkeys(o for i in game.infosets if i.move == move for o in i.options))
+        if option not in options:
+            raise UsageError(f"branch: {move!r} has no option {option!r}.{nearest(str(option), options)}")
+
+
+def _expected_at_first(game: Game, expected: Mapping[str, str]) -> np.ndarray:
+    """Log-probabilities from which play is swept, (slot,): where nothing is expected, uniform play."""
+    start = np.empty(game.num_slots)
+    for index, infoset in enumerate(game.infosets):
+        size = len(infoset.options)
+        chances = np.full(size, 1 / size)
+        option = expected.get(infoset.move)
+        if option in infoset.options and size > 1:
+            chances = np.full(size, UNEXPECTED / (size - 1))
+            chances[infoset.options.index(option)] = 1 - UNEXPECTED
+        start[game.slots(index)] = np.log(chances)
+    return start
 
 
 def _increasing(precision: Sequence[Any]) -> list[float]:
@@ -200,9 +258,14 @@ def as_precision(game: Game, precision: Any, values: Mapping[str, np.ndarray], n
 
 
 def _solve_dense(
-    problem: Problem, rate: np.ndarray, targets: Sequence[float], tolerance: float, pairs: Pairs | None
+    problem: Problem,
+    rate: np.ndarray,
+    targets: Sequence[float],
+    tolerance: float,
+    pairs: Pairs | None,
+    choice: str,
 ) -> list[Solution]:
-    by_draw = follow(problem, rate, targets, tolerance=tolerance, pairs=pairs)
+    by_draw = follow(problem, rate, targets, tolerance=tolerance, pairs=pairs, choice=choice)
     found = []
     for index, target in enumerate(targets):
         points = [points[index] for points in by_draw]
@@ -220,6 +283,7 @@ def _solve_dense(
             precision_reached=np.array([point.reached for point in points]) * rate.max(axis=0),
             bifurcation_at=np.array([point.bifurcation_at for point in points]) * rate.max(axis=0),
             method="dense",
+            choice_rule=choice,
         )
         solution.payoffs[:] = np.einsum("zd,zpd->pd", solution.leaf_probabilities(), problem.payoff)
         found.append(solution)
@@ -235,12 +299,25 @@ def _solve_sweep(
     exact: bool,
     plan: Plan,
     num_draws: int | None,
+    choice: str,
+    start: np.ndarray | None,
 ) -> list[Solution]:
     from detente.solve.sweep import count_looks, sweep  # compiled code, imported only for large games
 
     top = rate.max(axis=0)
     looks = count_looks(plan, num_draws) if exact else 0
-    results = sweep(problem, plan, rate, targets, tolerance=tolerance, max_sweeps=max_sweeps, exact=exact, looks=looks)
+    results = sweep(
+        problem,
+        plan,
+        rate,
+        targets,
+        tolerance=tolerance,
+        max_sweeps=max_sweeps,
+        exact=exact,
+        looks=looks,
+        choice=choice,
+        start=start,
+    )
     return [
         Solution(
             game=problem.game,
@@ -255,6 +332,7 @@ def _solve_sweep(
             precision_reached=result.reached * top,
             bifurcation_at=result.bifurcation_at * top,
             method="sweep",
+            choice_rule=choice,
         )
         for target, result in zip(targets, results, strict=True)
     ]
@@ -289,7 +367,7 @@ def _join(parts: list[Solution], values: Mapping[str, np.ndarray]) -> Solution:
             "bifurcation_at",
         )
     }
-    return Solution(game=parts[0].game, problem=problem, method=parts[0].method, **arrays)
+    return replace(parts[0], problem=problem, **arrays)
 
 
 __all__ = ["BIFURCATION", "CONVERGED", "NOT_CONVERGED", "as_precision", "solve"]

@@ -6,7 +6,8 @@ path), so that the expected payoff of option o at its infoset is a ratio of two 
     Q_o = Σ_z P_z U(z) / Σ_z P_z,
 
 and both Q and its derivative are sparse matrix products over (leaf, slot) pairs. The equilibrium solves
-H(l, t) = l − log softmax(t·λ·Q(l)) = 0, followed from t = 0 (uniform play) to t = 1 by pseudo-arclength continuation.
+H(l, t) = l − log P(t·λ·Q(l)) = 0, with P the choice rule (under logit the softmax), followed from t = 0 (uniform play)
+to t = 1 by pseudo-arclength continuation.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from scipy import sparse
 
 from detente.axes import CHOICE, Game
 from detente.solve.branch import BranchPoint, follow_branch
+from detente.solve.choice import LOGIT, Infosets, find_infosets, log_choice, make_response
 from detente.solve.problem import Problem, log_chance
 
 
@@ -29,22 +31,20 @@ class Pairs:
         slot: Slot of each pair.
         start: First pair of each slot (every slot has a leaf behind it).
         player: Player of each slot.
-        owner: Infoset of each slot.
         path: (leaf × slot) matrix of ones.
         sums: (slot × pair) matrix of ones.
         products: (slot·slot × pair) matrix: where the value of pair (z, o) goes in the derivative by the slots of z.
-        infosets: (infoset × slot) matrix of ones.
+        infosets: Which slots belong together.
     """
 
     leaf: np.ndarray
     slot: np.ndarray
     start: np.ndarray
     player: np.ndarray
-    owner: np.ndarray
     path: sparse.csr_matrix
     sums: sparse.csr_matrix
     products: sparse.csr_matrix
-    infosets: sparse.csr_matrix
+    infosets: Infosets
 
 
 def make_pairs(game: Game) -> Pairs:
@@ -73,13 +73,10 @@ def make_pairs(game: Game) -> Pairs:
         (np.ones(on_path.nnz), (slot_of[on_path.row] * num_slots + on_path.col, on_path.row)),
         shape=(num_slots * num_slots, num_pairs),
     )
-    owner = np.repeat(np.arange(len(game.infosets)), np.diff(game.infoset_start))
-    player = np.array([i.player for i in game.infosets], dtype=np.int64)[owner]
-    infosets = sparse.csr_matrix(
-        (np.ones(num_slots), (owner, np.arange(num_slots))), shape=(len(game.infosets), num_slots)
-    )
+    infosets = find_infosets(game)
+    player = np.array([i.player for i in game.infosets], dtype=np.int64)[infosets.owner]
     start = np.searchsorted(slot_of, np.arange(num_slots))
-    return Pairs(leaf_of, slot_of, start, player, owner, path, sums, products, infosets)
+    return Pairs(leaf_of, slot_of, start, player, path, sums, products, infosets)
 
 
 class System:
@@ -89,11 +86,12 @@ class System:
         problem: The game with numbers in it.
         precision: λ at t = 1, (player, draw).
         pairs: Index arrays.
+        choice: The choice rule.
     """
 
-    def __init__(self, problem: Problem, precision: np.ndarray, pairs: Pairs):
+    def __init__(self, problem: Problem, precision: np.ndarray, pairs: Pairs, choice: str):
         game = problem.game
-        self.pairs = pairs
+        self.pairs, self.choice = pairs, choice
         self.log_chance = log_chance(problem)[game.leaf_nodes]
         self.utility = problem.payoff[pairs.leaf, pairs.player[pairs.slot]]
         self.rate = precision[pairs.player]
@@ -101,7 +99,7 @@ class System:
     def take(self, draws: np.ndarray) -> "System":
         """The same system for some of the draws."""
         part = object.__new__(System)
-        part.pairs = self.pairs
+        part.pairs, part.choice = self.pairs, self.choice
         part.log_chance, part.utility = self.log_chance[:, draws], self.utility[:, draws]
         part.rate = self.rate[:, draws]
         return part
@@ -116,32 +114,22 @@ class System:
         return weight, p.sums @ (weight * self.utility)
 
     def residual(self, l: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # noqa: E741
-        """H, weights, Q and the softmax of t·λ·Q."""
+        """H, weights, Q and the log-probabilities that t·λ·Q leads to."""
         weight, q = self.weights(l)
-        log_soft = log_softmax(t * self.rate * q, self.pairs)
-        return l - log_soft, weight, q, np.exp(log_soft)
+        answer = log_choice(self.pairs.infosets, self.choice, t * self.rate * q)
+        return l - answer, weight, q, answer
 
     def jacobian(
-        self, t: np.ndarray, weight: np.ndarray, q: np.ndarray, soft: np.ndarray
+        self, t: np.ndarray, weight: np.ndarray, q: np.ndarray, answer: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """dH/dl as (draw, slot, slot) and dH/dt as (draw, slot)."""
         p, (n, num_draws) = self.pairs, q.shape
         deviation = weight * (self.utility - q[p.slot])
         slope = (p.products @ deviation).reshape(n, n, num_draws)  # dQ_o / dl_o'
-        slope = self.rate[:, None] * slope
-        mean = np.asarray(p.infosets @ (soft[:, None] * slope).reshape(n, -1)).reshape(-1, n, num_draws)
-        dh_dl = np.eye(n)[:, :, None] - t * (slope - mean[p.owner])
-        rq = self.rate * q
-        dh_dt = -(rq - np.asarray(p.infosets @ (soft * rq))[p.owner])
+        response = make_response(p.infosets, self.choice, answer, t * self.rate * q)
+        dh_dl = np.eye(n)[:, :, None] - t * response.push(self.rate[:, None] * slope)
+        dh_dt = -response.push((self.rate * q)[:, None])[:, 0]
         return np.moveaxis(dh_dl, 2, 0), dh_dt.T
-
-
-def log_softmax(x: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """Log-probabilities of each infoset's options from their weighted payoffs, (slot, draw)."""
-    first = np.flatnonzero(np.diff(pairs.owner, prepend=-1))
-    top = np.asarray(np.maximum.reduceat(x, first, axis=0))[pairs.owner]
-    total = np.asarray(pairs.infosets @ np.exp(x - top))
-    return x - top - np.log(total)[pairs.owner]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +144,8 @@ class _OneDraw:
 
     def evaluate(self, x: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
         at = np.array([t])
-        h, weight, q, soft = self.system.residual(x[:, None], at)
-        dh_dl, dh_dt = self.system.jacobian(at, weight, q, soft)
+        h, weight, q, answer = self.system.residual(x[:, None], at)
+        dh_dl, dh_dt = self.system.jacobian(at, weight, q, answer)
         return h[:, 0], np.concatenate([dh_dl[0], dh_dt[0][:, None]], axis=1)
 
 
@@ -168,6 +156,7 @@ def follow(
     *,
     tolerance: float = 1e-10,
     pairs: Pairs | None = None,
+    choice: str = LOGIT,
 ) -> list[list[BranchPoint]]:
     """Follow the principal branch from uniform play through every target, draw by draw.
 
@@ -177,13 +166,14 @@ def follow(
         targets: Increasing values of t in [0, 1] at which the equilibrium is wanted.
         tolerance: Largest residual of a converged draw.
         pairs: Index arrays, when already made.
+        choice: The choice rule.
 
     Returns:
         For each draw, one point for each target; the unknowns are the log-probabilities of the slots.
     """
     pairs = make_pairs(problem.game) if pairs is None else pairs
-    system = System(problem, precision, pairs)
-    uniform = -np.log(np.diff(problem.game.infoset_start).astype(float))[pairs.owner]
+    system = System(problem, precision, pairs, choice)
+    uniform = -np.log(np.diff(problem.game.infoset_start).astype(float))[pairs.infosets.owner]
     return [
         follow_branch(_OneDraw(system.take(np.array([draw])), uniform), targets, tolerance=tolerance)
         for draw in range(problem.num_draws)

@@ -2,13 +2,13 @@
 
 With l the log-probabilities of all slots, c_z the log chance of leaf z and U(z) what it pays, the equilibrium solves
 
-    H(l, θ) = l − log softmax(λ·Q) = 0,    Q_o = Σ_z w_zo U(z),    w_zo = P_z / Σ P_z over the leaves behind option o.
+    H(l, θ) = l − log P(λ·Q) = 0,    Q_o = Σ_z w_zo U(z),    w_zo = P_z / Σ P_z over the leaves behind option o.
 
-By the implicit function theorem dl/dθ = −H_l⁻¹ H_θ. All that it needs is linear in the weights w and in w·(U − Q), the
-derivatives of Q by the payoff and by the log-probability of a leaf: sparse matrices over (slot, leaf) pairs. Forward
-there is one linear solve for every parameter, in reverse one transposed solve for one number that depends on all of
-them. Small games are solved as dense matrices for many draws at once, larger ones draw by draw: by a sparse
-factorisation, or without any matrix by GMRES.
+with P the choice rule (under logit the softmax). By the implicit function theorem dl/dθ = −H_l⁻¹ H_θ. All that it needs
+is linear in the weights w and in w·(U − Q), the derivatives of Q by the payoff and by the log-probability of a leaf:
+sparse matrices over (slot, leaf) pairs. Forward there is one linear solve for every parameter, in reverse one
+transposed solve for one number that depends on all of them. Small games are solved as dense matrices for many draws at
+once, larger ones draw by draw: by a sparse factorisation, or without any matrix by GMRES.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ from scipy.sparse.linalg import LinearOperator, gmres, splu
 
 from detente.axes import CHANCE, CHOICE, LEAF, NO_PARENT, Game
 from detente.errors import SolveError, UsageError, nearest
+from detente.solve.choice import Infosets, Response, find_infosets, make_response, product
 from detente.solve.problem import Problem, describe_draw, levels, log_chance
 from detente.solve.solution import Solution, edge_probabilities, fixed_nodes, move_names, reach_probabilities
 
@@ -272,12 +273,11 @@ class _Paths:
         leaf: Leaf of each pair; the pairs are sorted by slot.
         slot: Slot of each pair.
         start: First pair of each slot, and the number of pairs.
-        owner: Infoset of each slot.
         player: Player of each slot.
         slots: (leaf × slot) matrix of ones.
         chances: (leaf × row) matrix: how often each chance happens on the way.
         edges: (row, then slot × node) matrix of ones: whose probability leads into which node.
-        infosets: (infoset × slot) matrix of ones.
+        infosets: Which slots belong together.
         used: Monomials that some payoff, probability or outcome contains.
         reached: Rows of chance moves that are in the game (a policy may have removed some).
     """
@@ -285,12 +285,11 @@ class _Paths:
     leaf: np.ndarray
     slot: np.ndarray
     start: np.ndarray
-    owner: np.ndarray
     player: np.ndarray
     slots: Any
     chances: Any
     edges: Any
-    infosets: Any
+    infosets: Infosets
     used: np.ndarray
     reached: np.ndarray
 
@@ -298,7 +297,7 @@ class _Paths:
     def products(self) -> Any:
         """(slot·slot × pair) matrix: where the deviation of pair (o, z) goes in the derivative of Q_o by all slots."""
         on_path = self.slots[self.leaf].tocoo()  # row: pair (o, z); column: every slot on the path to z
-        num_slots = len(self.owner)
+        num_slots = len(self.player)
         entry = self.slot[on_path.row] * num_slots + on_path.col
         return _incidence(entry, on_path.row, (num_slots * num_slots, len(self.leaf)))
 
@@ -336,18 +335,17 @@ def _make_paths(game: Game) -> _Paths:
     whole = _incidence(np.concatenate(on_path), np.concatenate(leaves), (num_rows + num_slots, game.num_leaves))
     by_slot = whole[num_rows:]
     by_slot.sort_indices()
-    owner = np.repeat(np.arange(len(game.infosets)), np.diff(game.infoset_start))
+    infosets = find_infosets(game)
     rows = [game.probability, game.payoff, *(o.rows for o in game.outcomes.values() if o.rows is not None)]
     return _Paths(
         leaf=by_slot.indices.astype(np.int64),
         slot=np.repeat(np.arange(num_slots), np.diff(by_slot.indptr)),
         start=by_slot.indptr.astype(np.int64),
-        owner=owner,
-        player=np.array([i.player for i in game.infosets], dtype=np.int64)[owner],
+        player=np.array([i.player for i in game.infosets], dtype=np.int64)[infosets.owner],
         slots=by_slot.T.tocsr(),
         chances=whole[:num_rows].T.tocsr(),
         edges=edges,
-        infosets=_incidence(owner, np.arange(num_slots), (len(game.infosets), num_slots)),
+        infosets=infosets,
         used=np.any([_columns(r.matrix) for r in rows], axis=0),
         reached=np.diff(whole.indptr)[:num_rows] > 0,
     )
@@ -372,12 +370,14 @@ class _Part:
         problem: The game with their numbers.
         precision: λ, (player, draw).
         log_probabilities: (slot, draw).
+        choice_rule: ``logit`` or ``probit``.
     """
 
     draws: np.ndarray
     problem: Problem
     precision: np.ndarray
     log_probabilities: np.ndarray
+    choice_rule: str
 
     @property
     def game(self) -> Game:
@@ -404,9 +404,8 @@ def _blocks(draws: np.ndarray, numbers: int) -> Iterator[np.ndarray]:
 
 def _take(solution: Solution, draws: np.ndarray) -> _Part:
     """Some draws of a solution."""
-    return _Part(
-        draws, solution.problem.take(draws), solution.precision[:, draws], solution.log_probabilities[:, draws]
-    )
+    precision, log_probabilities = solution.precision[:, draws], solution.log_probabilities[:, draws]
+    return _Part(draws, solution.problem.take(draws), precision, log_probabilities, solution.choice_rule)
 
 
 # -- what moves ----------------------------------------------------------------------------------
@@ -507,7 +506,7 @@ def _make_inputs(part: _Part, paths: _Paths, names: tuple[str, ...], direction: 
             f"{game.title}: a payoff, probability or outcome has no finite derivative by {names[parameter]!r} where "
             f"{_describe(part, draw)}. Guard the expression with dt.maximum, or leave the parameter out of wrt."
         )
-    change = _product(game.probability.matrix, slopes)
+    change = product(game.probability.matrix, slopes)
     impossible = (problem.chance <= 0)[:, None] & (change != 0) & paths.reached[:, None, None]
     if impossible.any():
         row, parameter, draw = (int(i[0]) for i in np.nonzero(impossible))
@@ -537,7 +536,7 @@ class _Point:
         paths: Index arrays.
         problem: The game with the numbers of these draws.
         rate: λ, (slot, draw).
-        soft: Choice probabilities, (slot, draw).
+        response: How log-probabilities move with λ·Q.
         weight: Share of each leaf in the slot in front of it, (pair, draw).
         deviation: That share times what the leaf pays beyond the slot's expectation, (pair, draw).
         value: Expected payoff of every option, (slot, draw).
@@ -546,7 +545,7 @@ class _Point:
     paths: _Paths
     problem: Problem
     rate: np.ndarray
-    soft: np.ndarray
+    response: Response
     weight: np.ndarray
     deviation: np.ndarray
     value: np.ndarray
@@ -564,7 +563,9 @@ def _linearise(part: _Part, paths: _Paths) -> _Point:
     pays = problem.payoff[paths.leaf, paths.player[paths.slot]]
     value = _by_slot(paths, weight * pays)
     deviation = weight * (pays - value[paths.slot])
-    return _Point(paths, problem, part.precision[paths.player], np.exp(l), weight, deviation, value)
+    rate = part.precision[paths.player]
+    response = make_response(paths.infosets, part.choice_rule, l, rate * value)
+    return _Point(paths, problem, rate, response, weight, deviation, value)
 
 
 def _by_slot(paths: _Paths, values: np.ndarray) -> np.ndarray:
@@ -574,23 +575,8 @@ def _by_slot(paths: _Paths, values: np.ndarray) -> np.ndarray:
     return np.add.reduceat(values, paths.start[:-1], axis=0)
 
 
-def _centre(paths: _Paths, soft: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """x less its mean at each infoset: the derivative of log softmax, applied to (slot, column, draw)."""
-    return x - _product(paths.infosets, soft[:, None] * x)[paths.owner]
-
-
-def _centre_transposed(paths: _Paths, soft: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return x - soft[:, None] * _product(paths.infosets, x)[paths.owner]
-
-
-def _product(matrix: Any, x: np.ndarray) -> np.ndarray:
-    """A matrix times an array along its first axis."""
-    flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
-    return np.asarray(matrix @ flat).reshape(matrix.shape[0], *x.shape[1:])
-
-
 def _parameter_side(point: _Point, inputs: _Inputs) -> Float[np.ndarray, "slot parameter draw"]:
-    """−H_θ: how log-softmax(λ·Q) moves with every parameter while everybody plays as before."""
+    """−H_θ: how log P(λ·Q) moves with every parameter while everybody plays as before."""
     paths, problem = point.paths, point.problem
     num_columns, num_draws, num_players = inputs.monomials.shape[1], problem.num_draws, problem.payoff.shape[1]
     row = paths.leaf * num_players + paths.player[paths.slot]
@@ -598,21 +584,21 @@ def _parameter_side(point: _Point, inputs: _Inputs) -> Float[np.ndarray, "slot p
     step = max(1, NUMBERS // max(1, len(row) * num_draws))
     for first in range(0, num_columns, step):
         some = slice(first, min(first + step, num_columns))
-        pays = _product(problem.game.payoff.matrix, inputs.monomials[:, some])
-        chance = _product(paths.chances, inputs.log_chance[:, some])
+        pays = product(problem.game.payoff.matrix, inputs.monomials[:, some])
+        chance = product(paths.chances, inputs.log_chance[:, some])
         terms = point.weight[:, None] * pays[row]
         if chance.any():
             terms += point.deviation[:, None] * chance[paths.leaf]
         moved[:, some] = point.rate[:, None] * _by_slot(paths, terms)
     moved += point.value[:, None] * inputs.direction[paths.player][:, :, None]
-    return _centre(paths, point.soft, moved)
+    return point.response.push(moved)
 
 
 def _pull_through_sides(point: _Point, solved: np.ndarray) -> tuple["_Gradient", np.ndarray]:
     """The transpose of :func:`_parameter_side`: a gradient by monomials and chances, and one by λ, (player, draw)."""
     paths, problem = point.paths, point.problem
     game, num_draws, num_players = problem.game, problem.num_draws, problem.payoff.shape[1]
-    y = _centre_transposed(paths, point.soft, solved[:, None])[:, 0]
+    y = point.response.pull(solved[:, None])[:, 0]
     scaled = (point.rate * y)[paths.slot]
     pays = _scatter(
         paths.leaf * num_players + paths.player[paths.slot], point.weight * scaled, len(problem.payoff) * num_players
@@ -667,7 +653,7 @@ def _dense(point: _Point) -> Float[np.ndarray, "draw slot slot"]:
     """H_l of every draw as a full matrix."""
     paths, (n, num_draws) = point.paths, point.rate.shape
     slope = np.asarray(paths.products @ point.deviation).reshape(n, n, num_draws)  # dQ_o / dl_o'
-    moved = _centre(paths, point.soft, point.rate[:, None] * slope)
+    moved = point.response.push(point.rate[:, None] * slope)
     return np.moveaxis(np.eye(n)[:, :, None] - moved, 2, 0)
 
 
@@ -682,9 +668,7 @@ def _solve_factorised(point: _Point, draw: int, right: np.ndarray, transposed: b
     """Solve one draw by a sparse LU factorisation; None where the matrix is singular."""
     paths, n = point.paths, len(right)
     slope = sparse.csr_matrix(_deviations(point, draw) @ paths.slots).multiply(paths.structure)
-    soft = sparse.diags_array(point.soft[:, draw])
-    centre = sparse.eye_array(n) - paths.infosets.T @ (paths.infosets @ soft)
-    matrix = sparse.eye_array(n) - centre @ sparse.diags_array(point.rate[:, draw]) @ slope
+    matrix = sparse.eye_array(n) - point.response.matrix(draw) @ sparse.diags_array(point.rate[:, draw]) @ slope
     try:
         factors = splu(sparse.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A")  # a tenth of the fill of the default
     except RuntimeError:
@@ -695,17 +679,15 @@ def _solve_factorised(point: _Point, draw: int, right: np.ndarray, transposed: b
 def _solve_iteratively(point: _Point, draw: int, right: np.ndarray, transposed: bool) -> np.ndarray | None:
     """Solve one draw by GMRES, which needs only products with H_l; None where it does not get there."""
     paths, n = point.paths, len(right)
-    deviations, rate, soft = _deviations(point, draw), point.rate[:, draw], point.soft[:, draw]
+    deviations, rate, response = _deviations(point, draw), point.rate[:, draw], point.response.matrix(draw)
 
     def forward(v: np.ndarray) -> np.ndarray:
         v = np.ravel(v)
-        x = rate * (deviations @ (paths.slots @ v))
-        return v - (x - (paths.infosets @ (soft * x))[paths.owner])
+        return v - response @ (rate * (deviations @ (paths.slots @ v)))
 
     def reverse(v: np.ndarray) -> np.ndarray:
         v = np.ravel(v)
-        x = rate * (v - soft * (paths.infosets @ v)[paths.owner])
-        return v - paths.slots.T @ (deviations.T @ x)
+        return v - paths.slots.T @ (deviations.T @ (rate * (response.T @ v)))
 
     operator = LinearOperator((n, n), matvec=reverse if transposed else forward, dtype=float)  # type: ignore[call-arg]
     columns = []

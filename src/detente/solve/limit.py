@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from detente.axes import Game
 from detente.errors import UsageError
-from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, Solution
+from detente.solve.choice import LOGIT
+from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED, PRINCIPAL, Solution
 from detente.solve.track import (
     FIRST_STEP,
     LONG,
@@ -239,7 +240,12 @@ def follow_limit(solution: Solution, *, bound: float = REGRET) -> Limit:
 
 
 def _check_precision(solution: Solution) -> None:
-    """Refuse draws in which some players respond to payoffs and others never will."""
+    """Refuse another rule or branch, and draws in which some players respond to payoffs and others never will."""
+    if solution.choice_rule != LOGIT or solution.branch != PRINCIPAL:
+        raise UsageError(
+            f"limit: this solution is of the choice rule {solution.choice_rule!r} on the branch {solution.branch!r}; "
+            "only the principal branch of logit is followed to its limit. Solve without choice and branch."
+        )
     mixed = (solution.precision == 0).any(axis=0) & (solution.precision > 0).any(axis=0)
     if mixed.any():
         draw = int(np.flatnonzero(mixed)[0])

@@ -13,6 +13,7 @@ from numba import njit
 from detente.solve import lanes
 from detente.solve.lanes import LANES
 from detente.solve.plan import Decisions
+from detente.solve.probit import probit, probit_slopes
 from detente.solve.problem import LOG_IMPOSSIBLE
 
 
@@ -25,12 +26,14 @@ class SweepEquations:
         weight: Chance between each node and the decision above it, (node,).
         terminal: Payoffs of each branch without a further decision, (branch, player).
         precision: λ at t = 1, (player,).
+        normal: Whether the choice rule is probit instead of logit.
     """
 
     decisions: Decisions
     weight: np.ndarray
     terminal: np.ndarray
     precision: np.ndarray
+    normal: bool = False
 
     @property
     def start(self) -> np.ndarray:
@@ -61,11 +64,12 @@ class SweepEquations:
             self.precision,
             np.ascontiguousarray(x),
             derivatives,
+            self.normal,
         )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def find_signs(decisions, weight, terminal, rate, x):  # pragma: no cover - compiled
+def find_signs(decisions, weight, terminal, rate, x, normal):  # pragma: no cover - compiled
     """Sign of the determinant of H's derivative by the state, for every lane; the last axis of the arrays is the lane.
 
     Args:
@@ -74,6 +78,7 @@ def find_signs(decisions, weight, terminal, rate, x):  # pragma: no cover - comp
         terminal: Payoffs of each branch without a further decision, (branch, player, lane).
         rate: λ, (player, lane).
         x: The state, (state, lane).
+        normal: Whether the choice rule is probit.
     """
     num_state, num_lanes = x.shape
     signs = np.ones(num_lanes)
@@ -87,6 +92,7 @@ def find_signs(decisions, weight, terminal, rate, x):  # pragma: no cover - comp
             own,
             np.ascontiguousarray(x[:, lane]),
             True,
+            normal,
         )[2]
         jacobian = -derivative[:, :num_state]
         for s in range(num_state):
@@ -104,6 +110,7 @@ def _linearise(
     rate_slope,
     x,
     derivatives,
+    normal,
 ):  # pragma: no cover - compiled
     """One sweep for one draw, and its derivatives by the state (columns 0 …) and by t (the last column)."""
     player, num_options, num_members = decisions.player, decisions.num_options, decisions.num_members
@@ -115,6 +122,8 @@ def _linearise(
     for i in range(len(player)):
         num_slots += num_options[i]
         most = max(most, num_options[i])
+    single = np.empty((2, most))
+    slopes = np.empty((num_slots if normal and derivatives else 0, most))  # ∂ ln P / ∂ (λ·Q), block below block
 
     # the sweep itself, keeping what its derivatives need
     x_of_slot = np.zeros(num_slots)
@@ -150,10 +159,15 @@ def _linearise(
             for j in range(m):
                 worth[s0 + a] += belief[n0 + j] * value[b0 + j * k + a, p]
             log_sigma[s0 + a] = rate[p] * worth[s0 + a]
-        top = log_sigma[s0 : s0 + k].max()
-        total = np.exp(log_sigma[s0 : s0 + k] - top).sum()
+        if normal:
+            if derivatives:
+                probit_slopes(log_sigma[s0 : s0 + k], k, slopes[s0 : s0 + k])
+            probit(log_sigma[s0 : s0 + k], k, single[0], single[1])
+            log_sigma[s0 : s0 + k] = single[0, :k]
+        else:
+            top = log_sigma[s0 : s0 + k].max()
+            log_sigma[s0 : s0 + k] -= top + np.log(np.exp(log_sigma[s0 : s0 + k] - top).sum())
         for a in range(k):
-            log_sigma[s0 + a] -= top + np.log(total)
             sigma[s0 + a] = np.exp(log_sigma[s0 + a])
         for j in range(m):
             for c in range(num_players):
@@ -215,12 +229,19 @@ def _linearise(
                 lanes.scale(d_sigma, a, d_sigma, a, rate[p])
                 if 0 <= last < LANES:
                     d_sigma[a, last] += rate_slope[p] * worth[s0 + a]
-            lanes.copy(row, mean, row, zero)
+            if normal:
+                for a in range(k):
+                    lanes.copy(d_out, s0 + a, row, zero)
+                    for b in range(k):
+                        lanes.add_scaled(d_out, s0 + a, d_sigma, b, slopes[s0 + a, b])
+            else:
+                lanes.copy(row, mean, row, zero)
+                for a in range(k):
+                    lanes.add_scaled(row, mean, d_sigma, a, sigma[s0 + a])
+                for a in range(k):
+                    lanes.subtract(d_out, s0 + a, d_sigma, a, row, mean)
             for a in range(k):
-                lanes.add_scaled(row, mean, d_sigma, a, sigma[s0 + a])
-            for a in range(k):
-                lanes.subtract(d_sigma, a, d_sigma, a, row, mean)
-                lanes.copy(d_out, s0 + a, d_sigma, a)
+                lanes.copy(d_sigma, a, d_out, s0 + a)
             for j in range(m):
                 for c in range(num_players):
                     to = (n0 + j) * num_players + c

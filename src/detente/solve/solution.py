@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from detente.solve.limit import Limit
 
 CONVERGED, BIFURCATION, NOT_CONVERGED = 0, 1, 2
+PRINCIPAL = "principal"  # the branch from uniform play at precision 0
 STATUS_NAMES = ("converged", "bifurcation", "not converged")
 
 
@@ -30,11 +31,13 @@ class Solution:
         log_probabilities: Their logarithms, accurate where the probabilities underflow.
         payoffs: Expected payoff of every player, (player, draw), in the player's own utility units.
         status: ``CONVERGED``, ``BIFURCATION`` or ``NOT_CONVERGED`` for each draw.
-        residual: Largest distance between log p and log-softmax(λ·Q) over the slots, for each draw.
+        residual: Largest distance between log p and what the choice rule makes of λ·Q, over the slots, for each draw.
         iterations: Sweeps or Newton steps that each draw took.
         precision_reached: Largest precision up to which the equilibrium was found, for each draw.
         bifurcation_at: Precision near which another branch crosses (the sign of det J changes), NaN where none does.
         method: ``dense`` or ``sweep``.
+        choice_rule: ``logit`` or ``probit``.
+        branch: ``principal``, or the options that were expected at first (as a mapping from moves).
     """
 
     game: Game
@@ -49,6 +52,8 @@ class Solution:
     precision_reached: Float[np.ndarray, "draw"]
     bifurcation_at: Float[np.ndarray, "draw"]
     method: str
+    choice_rule: str = "logit"
+    branch: str | Mapping[str, str] = PRINCIPAL
 
     @property
     def num_draws(self) -> int:

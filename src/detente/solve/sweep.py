@@ -18,8 +18,10 @@ from numba import njit
 
 from detente.solve import lanes
 from detente.solve.branch import follow_branch
+from detente.solve.choice import LOGIT, PROBIT
 from detente.solve.lanes import LANES
 from detente.solve.plan import Plan
+from detente.solve.probit import probit, probit_rows
 from detente.solve.problem import LOG_IMPOSSIBLE, Problem
 from detente.solve.reduced import SweepEquations, find_signs
 from detente.solve.solution import CONVERGED, NOT_CONVERGED
@@ -78,6 +80,8 @@ def sweep(
     max_sweeps: int,
     exact: bool = True,
     looks: int = 0,
+    choice: str = LOGIT,
+    start: np.ndarray | None = None,
 ) -> list[SweepResult]:
     """Fixed points on the principal branch at increasing shares of the precision.
 
@@ -95,6 +99,9 @@ def sweep(
         max_sweeps: Most sweeps for each step.
         exact: Whether draws that the sweeps lose are followed exactly.
         looks: How often the sign of the determinant is looked at on the way, for each draw; see :func:`count_looks`.
+        choice: The choice rule.
+        start: Log-probabilities of all slots from which each target is swept to at once, (slot,), instead of along the
+            principal branch; no draw is then followed exactly.
 
     Returns:
         One result for each target.
@@ -103,10 +110,11 @@ def sweep(
     results = [_empty_result(problem) for _ in targets]
     constants = find_constants(problem.game, plan)
     weights, terminals = constants.evaluate(problem)
-    settled = _find_settled_everywhere(plan, constants, weights, terminals, precision)
+    normal = choice == PROBIT
+    settled = _find_settled_everywhere(plan, constants, weights, terminals, precision, normal)
     core = find_core(plan, constants, settled, payoffs=False)
     whole = find_core(plan, constants, np.zeros_like(settled), payoffs=True)
-    rooms = _make_room(core), _make_room(whole)
+    rooms = _make_room(core, normal), _make_room(whole, normal)
     weight, terminal, rate = (lanes.aligned(len(a)) for a in (weights, terminals, precision))
     for first in range(0, num_draws, LANES):
         draws = np.minimum(np.arange(first, first + LANES), num_draws - 1)
@@ -122,10 +130,15 @@ def sweep(
             precision=rate,
             tolerance=tolerance,
             max_sweeps=max_sweeps,
+            normal=normal,
         )
-        _follow_block(block, plan.slot, targets, results, live, looks=looks)
-        for lane in np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if exact and results else ():
-            equations = _equations(whole, constants, weight[:, lane], terminal[:, lane], rate[:, lane])
+        if start is not None:
+            _settle_block(block, plan.slot, start, targets, results, live)
+        else:
+            _follow_block(block, plan.slot, targets, results, live, looks=looks)
+        lost = np.flatnonzero(results[-1].status[live] == NOT_CONVERGED) if results else ()
+        for lane in lost if exact and start is None else ():
+            equations = _equations(whole, constants, weight[:, lane], terminal[:, lane], rate[:, lane], normal)
             _follow_exactly(problem, equations, plan.slot, targets, results, first + int(lane), tolerance)
         for result in results:
             result.payoffs[:, live] += terminals[constants.branch[-1]][:, live]
@@ -160,7 +173,12 @@ def _empty_result(problem: Problem) -> SweepResult:
 
 
 def _find_settled_everywhere(
-    plan: Plan, constants: Constants, weights: np.ndarray, terminals: np.ndarray, precision: np.ndarray
+    plan: Plan,
+    constants: Constants,
+    weights: np.ndarray,
+    terminals: np.ndarray,
+    precision: np.ndarray,
+    normal: bool,
 ) -> np.ndarray:
     """Infoset rows at which beliefs do not matter in the first and in the last draw.
 
@@ -174,12 +192,13 @@ def _find_settled_everywhere(
             weights[constants.node, draw],
             terminals[constants.branch[:-1], draw],
             np.ascontiguousarray(precision[:, draw]),
+            normal,
         )
     return settled
 
 
 def _equations(
-    core: Core, constants: Constants, weight: np.ndarray, rows: np.ndarray, precision: np.ndarray
+    core: Core, constants: Constants, weight: np.ndarray, rows: np.ndarray, precision: np.ndarray, normal: bool
 ) -> SweepEquations:
     """The equations of one draw on what is left of the decisions.
 
@@ -189,9 +208,10 @@ def _equations(
         weight: Probability of every chain, (chain,).
         rows: The numbers that the first jobs leave, (row,); the constants will do where nothing is folded away.
         precision: λ, (player,).
+        normal: Whether the choice rule is probit.
     """
     node_weight = weight[constants.node[core.node]]
-    return SweepEquations(core.decisions, node_weight, rows[core.brings], np.ascontiguousarray(precision))
+    return SweepEquations(core.decisions, node_weight, rows[core.brings], np.ascontiguousarray(precision), normal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +228,7 @@ class _Block:
         precision: λ at share 1, (player, lane).
         tolerance: Largest residual of a converged draw.
         max_sweeps: Most sweeps for each step.
+        normal: Whether the choice rule is probit.
         folds: Share → what :meth:`_fold` found there, of the last share.
     """
 
@@ -220,6 +241,7 @@ class _Block:
     precision: np.ndarray
     tolerance: float
     max_sweeps: int
+    normal: bool = False
     folds: dict[float, np.ndarray] = field(default_factory=dict)
 
     def step(self, share: float, x: np.ndarray, *, max_sweeps: int = MAX_ROUGH) -> tuple[np.ndarray, ...]:
@@ -272,7 +294,8 @@ class _Block:
         core, lanes_used = self.core, slice(0, x.shape[1])
         weight = self.weight[self.constants.node[core.node], lanes_used]
         brings = self.rooms[0].rows[core.brings, lanes_used]
-        return find_signs(core.decisions, weight, brings, share * self.precision[:, lanes_used], x) < 0
+        rate = share * self.precision[:, lanes_used]
+        return find_signs(core.decisions, weight, brings, rate, x, self.normal) < 0
 
     def _fold(self, share: float) -> np.ndarray:
         """Play of the settled infosets' jobs at a share. What they bring is then in the rows of the core's room."""
@@ -303,6 +326,7 @@ class _Room(NamedTuple):
         df: How f changed in each of the last steps …
         step: … and where that alone would lead.
         small: Matrix and vectors of the small least-squares problem: ``MEMORY`` rows each.
+        normal: Options of one infoset in one lane; without rows unless the choice rule is probit.
     """
 
     rows: np.ndarray
@@ -319,9 +343,10 @@ class _Room(NamedTuple):
     df: np.ndarray
     step: np.ndarray
     small: np.ndarray
+    normal: np.ndarray
 
 
-def _make_room(core: Core) -> _Room:
+def _make_room(core: Core, normal: bool) -> _Room:
     decisions = core.decisions
     num_state, num_slots = len(decisions.state), len(core.slot)
     return _Room(
@@ -339,6 +364,7 @@ def _make_room(core: Core) -> _Room:
         df=lanes.aligned(MEMORY, num_state),
         step=lanes.aligned(MEMORY, num_state),
         small=lanes.aligned(MEMORY + 3, MEMORY),
+        normal=np.empty((3 * normal, max(core.work.num_options, default=1))),
     )
 
 
@@ -390,6 +416,29 @@ def _follow_block(
         result.reached[live] = reached[:width]
 
 
+def _settle_block(
+    block: _Block,
+    slot: np.ndarray,
+    start: np.ndarray,
+    targets: Sequence[float],
+    results: list[SweepResult],
+    live: slice,
+) -> None:
+    """Sweep a block of draws to every target from one start, wherever that leads, and write it into the results."""
+    core = block.core
+    width = live.stop - live.start
+    for target, result in zip(targets, results, strict=True):
+        x = np.repeat(start[slot][core.slot[core.decisions.state]][:, None], LANES, axis=1)
+        play, payoffs, residual, used = block.finish(target, x)
+        result.log_probabilities[slot, live] = play[:, :width]
+        result.residual[live] = residual[:width]
+        result.iterations[live] = used[:width]
+        result.payoffs[:, live] = payoffs[:, :width]
+        found = residual[:width] <= block.tolerance
+        result.status[live] = np.where(found, CONVERGED, NOT_CONVERGED)
+        result.reached[live] = np.where(found, target, 0.0)
+
+
 def _next_share(shares: list[float], share: float, surprise: float) -> float:
     """Share at which the next prediction should be off by ``WELCOME``.
 
@@ -428,7 +477,7 @@ def _follow_exactly(
     """Newton for one draw, written into the results; a game too large for that is left as it is."""
     game, state = problem.game, slot[equations.decisions.state]
     unknowns = game.num_slots - len(game.infosets)
-    few = unknowns <= DENSE_UNKNOWNS
+    few = unknowns <= DENSE_UNKNOWNS or equations.normal  # log-odds over λ are straight lines under logit only
     if unknowns > MAX_UNKNOWNS:
         return
     if few:  # where every small step can be afforded
@@ -504,19 +553,22 @@ def _pass_up(work, first, last, weight, room, log_sigma, logs):  # pragma: no co
                 for a in range(k):
                     lanes.rows_product(sigma, g0 + a, weights, b0, 1, rows, work.worth, w0 + a, k, m)
                     lanes.multiply(sigma, g0 + a, sigma, g0 + a, row, mass)
-            # Softmax: sigma holds precision times expected payoff, then the chances of the options.
-            lanes.copy(row, top, sigma, g0)
-            for a in range(1, k):
-                lanes.maximum(row, top, row, top, sigma, g0 + a)
-            lanes.copy(row, total, row, zero)
-            for a in range(k):
-                lanes.subtract(log_sigma, s0 + a, sigma, g0 + a, row, top)
-                lanes.exponential(sigma, g0 + a, log_sigma, s0 + a)
-                lanes.add(row, total, row, total, sigma, g0 + a)
-            lanes.logarithm(row, top, row, total)
-            for a in range(k):
-                lanes.subtract(log_sigma, s0 + a, log_sigma, s0 + a, row, top)
-                lanes.divide(sigma, g0 + a, sigma, g0 + a, row, total)
+            # sigma holds precision times expected payoff, then the chances of the options.
+            if len(room.normal):
+                probit_rows(sigma, g0, k, log_sigma, s0, room.normal)
+            else:
+                lanes.copy(row, top, sigma, g0)
+                for a in range(1, k):
+                    lanes.maximum(row, top, row, top, sigma, g0 + a)
+                lanes.copy(row, total, row, zero)
+                for a in range(k):
+                    lanes.subtract(log_sigma, s0 + a, sigma, g0 + a, row, top)
+                    lanes.exponential(sigma, g0 + a, log_sigma, s0 + a)
+                    lanes.add(row, total, row, total, sigma, g0 + a)
+                lanes.logarithm(row, top, row, total)
+                for a in range(k):
+                    lanes.subtract(log_sigma, s0 + a, log_sigma, s0 + a, row, top)
+                    lanes.divide(sigma, g0 + a, sigma, g0 + a, row, total)
         # What the nodes bring to everybody, passed to the branches above.
         for e in range(work.give_start[job], work.give_start[job + 1]):
             to, w = work.give_row[e], work.give_weight[e]
@@ -532,7 +584,7 @@ def _pass_up(work, first, last, weight, room, log_sigma, logs):  # pragma: no co
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - compiled
+def _find_settled(decisions, weight, terminal, rate, normal):  # pragma: no cover - compiled
     """Infosets at which beliefs do not matter to anything, for one draw; arrays without the lane axis.
 
     Every node of such an infoset has the same differences of payoff between its options for the player who moves, and
@@ -545,7 +597,7 @@ def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - comp
         most = max(most, num_options[i])
         widest = max(widest, num_options[i] * num_members[i])
     value = np.empty((widest, num_players))
-    sigma = np.empty(most)
+    sigma, single = np.empty(most), np.empty((2, most))
     gives = np.zeros((len(decisions.above_node), num_players))
     settled = np.zeros(len(player), dtype=np.bool_)
     node_settled = np.zeros(len(decisions.above_node), dtype=np.bool_)
@@ -570,8 +622,13 @@ def _find_settled(decisions, weight, terminal, rate):  # pragma: no cover - comp
             continue
         settled[i] = True
         node_settled[n0 : n0 + m] = True
-        sigma[:k] = np.exp(rate[p] * (value[:k, p] - value[:k, p].max()))
-        sigma[:k] /= sigma[:k].sum()
+        sigma[:k] = rate[p] * (value[:k, p] - value[:k, p].max())
+        if normal:
+            probit(sigma, k, single[0], single[1])
+            sigma[:k] = np.exp(single[0, :k])
+        else:
+            sigma[:k] = np.exp(sigma[:k])
+            sigma[:k] /= sigma[:k].sum()
         for j in range(m):
             for c in range(num_players):
                 for a in range(k):

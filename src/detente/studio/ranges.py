@@ -129,7 +129,7 @@ def go_on(ranges: Ranges) -> None:
     game, file = ranges.scenario.game, ranges.scenario.file
     piece = {name: values[ranges.done : ranges.done + PIECE] for name, values in ranges.draws.items()}
     policies = list(file.policies.values())
-    ranges.parts.append(solve_policies(game, ranges.projectors, piece, file.precision, policies))
+    ranges.parts.append(solve_policies(game, ranges.projectors, piece, ranges.scenario.behaviour, policies))
 
 
 def brief_page(room: Room, setting: Setting, *, generated: str) -> str:
