@@ -6,6 +6,7 @@
 
 PYTHON   ?= python3
 SCENARIO ?= october-2024
+BENCH    ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -33,10 +34,12 @@ NEEDS  := $(filter $(OWN_UV),$(UV))
 
 # The lock is taken as it stands; what another target installed stays (--inexact).
 SYNC   = $(UV) sync --quiet --frozen --inexact --no-default-groups
+# Gambit has wheels for Windows only: elsewhere it is compiled, for minutes. Its tests skip where it is not installed.
+EXTRAS = --all-extras --no-extra gambit
 RUN    = $(UV) run --quiet --no-sync
 NOTICE = test -d .venv || echo "Installing into .venv from uv.lock (the first time takes a minute or two) ..." >&2
 
-.PHONY: help brief test lint types docs check bench clean
+.PHONY: help brief serve test lint types docs check bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -46,34 +49,41 @@ brief: $(NEEDS) ## install, then print and write the brief (SCENARIO=october-202
 	@$(SYNC)
 	@$(RUN) detente brief $(SCENARIO)
 
+serve: $(NEEDS) ## install, then explore scenarios and run exercises in the browser
+	@$(NOTICE)
+	@$(SYNC) --extra play
+	@$(RUN) detente serve
+
 test: $(NEEDS) ## install, then run every test, doctests included
 	@$(NOTICE)
-	@$(SYNC) --all-extras --group test
+	@$(SYNC) $(EXTRAS) --group test
 	@$(RUN) pytest -n auto --dist loadfile
 
 lint: $(NEEDS) ## style: ruff check, ruff format --check
 	@$(NOTICE)
-	@$(SYNC) --all-extras --group lint
+	@$(SYNC) $(EXTRAS) --group lint
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 
 types: $(NEEDS) ## types: pyright
 	@$(NOTICE)
-	@$(SYNC) --all-extras --group lint
+	@$(SYNC) $(EXTRAS) --group lint
 	@$(RUN) pyright
 
 docs: $(NEEDS) ## build the documentation into docs/_build/html; a warning is an error
 	@$(NOTICE)
-	@$(SYNC) --all-extras --group docs
+	@$(SYNC) $(EXTRAS) --group docs
 	@$(RUN) sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "Documentation: docs/_build/html/index.html"
 
 check: lint types docs test ## all that a change must pass (the tests come last)
 
-bench: $(NEEDS) ## run the benchmarks (minutes; figures depend on the machine)
+# One thread of BLAS, as the peers are given: a second burns time while it waits. Peers are fetched by uv when they are
+# first asked, and left out with a word where they cannot be had.
+bench: $(NEEDS) ## measure, beside the peers, as Markdown tables (ten minutes; BENCH="--only games" for a part)
 	@$(NOTICE)
 	@$(SYNC)
-	@$(RUN) python benchmarks/run.py
+	@OPENBLAS_NUM_THREADS=1 $(RUN) python benchmarks/run.py $(BENCH)
 
 clean: ## remove what the other targets made, except the environments
 	@rm -rf docs/_build .pytest_cache .ruff_cache .hypothesis build dist

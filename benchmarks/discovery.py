@@ -8,9 +8,6 @@ peer to compare with, not a dependency: it runs in a process of its own, through
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -18,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
 PEEL = LEAST = 0.05
 
 
@@ -55,20 +51,18 @@ def peer(path: Path) -> None:
 
 def ask_peer(inputs: np.ndarray, fails: np.ndarray, limit: float) -> dict | None:
     """What EMA Workbench finds, or None where it cannot be had or does not finish."""
+    from processes import UV, run  # here: a test reads this file without the folder on its path
+    from tables import say
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "arrays.npz"
         np.savez(path, inputs=inputs, fails=fails)
-        command = [os.environ.get("UV", "uv"), "run", "--no-sync", "--with", "ema_workbench", "python"]
-        command += [str(HERE / "discovery.py"), "--peer", str(path)]
+        command = [UV, "run", "--no-sync", "--with", "ema_workbench", "python", __file__, "--peer", str(path)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, cwd=HERE.parent)
-        except (OSError, subprocess.TimeoutExpired) as problem_found:
-            print(f"(EMA Workbench: {type(problem_found).__name__})", file=sys.stderr)
+            return json.loads(run(command, limit=limit).splitlines()[-1])
+        except RuntimeError as problem_found:
+            say(f"(EMA Workbench: {problem_found})")
             return None
-    if done.returncode:
-        print(f"(EMA Workbench failed: {done.stderr[-400:]})", file=sys.stderr)
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def limits_of(box, names: list[str]) -> np.ndarray:

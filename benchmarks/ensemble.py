@@ -10,16 +10,16 @@ through `uv run --with ema_workbench`.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from processes import UV
+from processes import run as run_program
+from tables import say
+
 RULES = '''
 from detente.model.language import crisis, players
 
@@ -77,18 +77,12 @@ def peer(num_runs: int) -> None:
 
 def ask_peer(num_runs: int, limit: float) -> dict | None:
     """How long EMA Workbench takes, or None where it cannot be had or does not finish."""
-    command = [os.environ.get("UV", "uv"), "run", "--no-sync", "--with", "ema_workbench", "python", __file__]
+    command = [UV, "run", "--no-sync", "--with", "ema_workbench", "python", __file__, "--peer", str(num_runs)]
     try:
-        done = subprocess.run(
-            [*command, "--peer", str(num_runs)], capture_output=True, text=True, timeout=limit, cwd=HERE.parent
-        )
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        print(f"(EMA Workbench: {type(problem).__name__})", file=sys.stderr)
+        return json.loads(run_program(command, limit=limit).splitlines()[-1])
+    except RuntimeError as problem:
+        say(f"(EMA Workbench: {problem})")
         return None
-    if done.returncode:
-        print(f"(EMA Workbench failed: {done.stderr[-600:]})", file=sys.stderr)
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def row(name: str, runs: int, wall: float, cpu: float, peer: tuple[float, float] | None = None) -> None:

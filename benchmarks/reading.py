@@ -9,15 +9,16 @@ articles, comments and a footer. Quality is counted in runs of four words: how m
 
 import argparse
 import json
-import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from processes import UV, run
+from tables import say
 
 HERE = Path(__file__).resolve().parent
 SEED = 7
@@ -144,15 +145,15 @@ PEERS = {
 
 def run_peer(name: str, folder: Path) -> dict | None:
     """A peer in a process of its own with its package; None where it cannot be had."""
-    command = [os.environ.get("UV", "uv"), "run", "--no-project", "--python", sys.executable]
+    command = [UV, "run", "--no-project", "--python", sys.executable]
     for package in PEERS[name][0].split():
         command += ["--with", package]
     command += ["python", str(HERE / "reading.py"), "--peer", name, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        print(f"{name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+    try:
+        return json.loads(run(command, limit=600))
+    except RuntimeError as problem:
+        say(f"({name}: {problem})")
         return None
-    return json.loads(done.stdout)
 
 
 def whole_reading(inputs: Sequence[tuple[str, Callable[[], bytes]]], *, repeats: int = 3) -> float:

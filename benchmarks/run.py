@@ -1,28 +1,32 @@
 """Measure detente beside its peers in one run, and print Markdown tables for RESULTS.md.
 
-Usage: uv run python benchmarks/run.py [--only PART ...] [--limit SECONDS] [--draws N] [--largest NODES]
+Usage: OPENBLAS_NUM_THREADS=1 uv run python benchmarks/run.py [--only PART ...] [--limit SECONDS]
+           [--game-limit SECONDS] [--draws N] [--largest NODES] [--most DRAWS]
+
+With one thread of BLAS, as the peers are given, CPU times are those of the work; on a busy machine a second one mostly
+waits, and burns time doing so. The parts are those of the tables: start, compile, october, leduc, growth, games.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import games
 import numpy as np
+from processes import ONE_THREAD, Peer, run
+from tables import load, machine, say, table
 
 HERE = Path(__file__).resolve().parent
-CONFORMANCE = HERE.parents[1] / "shared" / "conformance"
-PRECISIONS = [0.1, 0.5, 1.0, 2.0, 5.0]
+SIZES = ((1, 0, 0), (5, 0, 0), (2, 2, 1), (5, 2, 1), (5, 3, 2), (5, 5, 4))  # see two_rounds.py
+BLOCK = 2_048  # draws solved at a time: whole solutions of very many would not fit into memory
 
 
 def seconds(function: Callable[[], object], repeat: int = 3) -> float:
@@ -35,21 +39,14 @@ def seconds(function: Callable[[], object], repeat: int = 3) -> float:
     return min(times)
 
 
-def peer(kind: str, what: str | Path, how: str, limit: float) -> dict | None:
-    """What a peer printed, or None when it did not finish in time or failed."""
-    package = {"gambit": ["--with", "pygambit"], "openspiel": ["--with", "open_spiel"], "continuation": []}[kind]
-    uv = [os.environ.get("UV", "uv"), "run", "--no-sync", *package]
-    command = [*uv, "python", str(HERE / "peers.py"), kind, str(what), how]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, text=True, cwd=HERE.parent, start_new_session=True
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # the peer itself is a child of uv
-            return None
-    return json.loads(printed) if process.returncode == 0 else None
+def ask(kind: str, question: dict, limit: float) -> dict:
+    """What a peer answers; ``ended`` or ``missing`` says in words why there is no answer."""
+    try:
+        with Peer(kind) as peer:
+            return peer.ask(question, limit=limit)
+    except RuntimeError as problem:
+        say(f"({problem})")
+        return {"missing": f"{kind} cannot be had"}
 
 
 def cpu_seconds(function: Callable[[], object], repeat: int = 3) -> float:
@@ -62,18 +59,10 @@ def cpu_seconds(function: Callable[[], object], repeat: int = 3) -> float:
     return min(times)
 
 
-def table(title: str, rows: list[tuple[str, ...]]) -> None:
-    print(f"\n### {title}\n")
-    for i, row in enumerate(rows):
-        print("| " + " | ".join(row) + " |")
-        if i == 0:
-            print("|" + "---|" * len(row))
-
-
 def start_up() -> None:
     rows = [("command", "seconds")]
     for words in (["--help"], ["list"], ["solve", "seltens-horse"]):
-        command = [sys.executable, "-c", "from detente.cli import main; main()", *words]
+        command = [sys.executable, "-c", "from detente.__main__ import main; main()", *words]
         run = lambda c=command: subprocess.run(c, capture_output=True, check=True)  # noqa: E731
         rows.append((f"`detente {' '.join(words)}`", f"{seconds(run):.2f}"))
     table("Start", rows)
@@ -84,25 +73,27 @@ def compiling() -> None:
     from detente.model.compile import compile
 
     game = compile(restraint)
-    taken = seconds(lambda: compile(restraint))
-    rows = [("game", "nodes", "seconds", "µs a node")]
+    taken = cpu_seconds(lambda: compile(restraint))
+    rows = [("game", "nodes", "s of CPU", "µs a node")]
     rows.append(("restraint", f"{game.num_nodes:,}", f"{taken:.2f}", f"{1e6 * taken / game.num_nodes:.0f}"))
     table("Compiling a crisis", rows)
 
 
-def sweeps_alone(game, worlds: dict) -> float:
-    """Seconds of a core for one sweep of one draw of the core of a game, on the way along the branch."""
+def sweeps_alone(game: Any, worlds: dict) -> tuple[float, int]:
+    """CPU seconds of one sweep of one draw, on the way along the branch, and the decisions that a sweep visits.
+
+    What can be worked out once, for good, is folded away before: sweeps visit the core of the game only.
+    """
     from detente.solve import sweep
     from detente.solve.api import solve
-    from detente.solve.lanes import LANES
 
     kernel, spent = sweep._fixed_point, []
 
-    def timed(decisions, work, jobs, *rest):
+    def timed(decisions, work, jobs, root, weight, room, *rest):
         start = time.thread_time()
-        found = kernel(decisions, work, jobs, *rest)
+        found = kernel(decisions, work, jobs, root, weight, room, *rest)
         if jobs[0] > 1:  # something is folded away: the core
-            spent.append((time.thread_time() - start, LANES * int(found[2].max())))
+            spent.append((time.thread_time() - start, int(found[2].sum()), len(room.reach)))
         return found
 
     sweep._fixed_point = timed
@@ -111,14 +102,14 @@ def sweeps_alone(game, worlds: dict) -> float:
         for _ in range(3):
             spent.clear()
             solve(game, worlds, precision="precision")
-            best = min(best, sum(s for s, _ in spent) / sum(n for _, n in spent))
+            best = min(best, sum(s for s, _, _ in spent) / sum(n for _, n, _ in spent))
     finally:
         sweep._fixed_point = kernel
-    return best
+    return best, spent[0][2]
 
 
 def october(draws: int, limit: float) -> None:
-    from detente.decide.ensemble import run
+    from detente.decide.ensemble import run as run_ensemble
     from detente.model.efg import write_efg
     from detente.model.priors import draw, median_draw
     from detente.model.scenario import load_scenario
@@ -126,136 +117,141 @@ def october(draws: int, limit: float) -> None:
 
     scenario = load_scenario("october-2024")
     game, count = scenario.game, len(scenario.file.policies)
-    run(scenario, num_draws=16)  # compiled code is loaded
+    run_ensemble(scenario, num_draws=16)  # compiled code is loaded
     start, used = time.perf_counter(), time.process_time()
-    ensemble = run(scenario, num_draws=draws)
+    ensemble = run_ensemble(scenario, num_draws=draws)
     taken, used = time.perf_counter() - start, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     worlds = draw(scenario.priors, 256, seed=1)
-    solve_only = cpu_seconds(lambda: solve(game, worlds, precision="precision")) / 256
-    alone = sweeps_alone(game, worlds) / game.num_nodes * 1e9
-    sweeps = ensemble.iterations[0]
-    per = solve_only / sweeps.mean() / game.num_nodes * 1e9
+    solution = solve(game, worlds, precision="precision")
+    sweeps, solve_once = solution.iterations, lambda: solve(game, worlds, precision="precision")
+    work = float(sweeps.sum()) * game.num_nodes / 1e9  # so that seconds divided by it are ns a node, draw and sweep
+    solved, by_clock = cpu_seconds(solve_once), seconds(solve_once)
+    alone, visited = sweeps_alone(game, worlds)
     rows = [("what", "value")]
     rows.append((f"October, {draws:,} draws × {count} policies, {game.num_nodes:,} nodes", f"{taken:.1f} s"))
     rows.append(("the same, seconds of a core", f"{used:.1f} s"))
     rows.append(("peak memory", f"{peak:.2f} GiB"))
     rows.append(("not converged", f"{ensemble.num_unconverged}"))
-    rows.append(("one draw solved, ms of a core", f"{1e3 * solve_only:.2f}"))
+    rows.append(("one of 256 draws solved without a policy, ms of a core", f"{1e3 * solved / 256:.2f}"))
     rows.append(("sweeps to a residual of 1e-10: mean, median", f"{sweeps.mean():.1f}, {np.median(sweeps):.0f}"))
-    rows.append(("ns of a core per node, draw and sweep: the sweeps", f"{alone:.2f}"))
-    rows.append((f"the same on {os.cpu_count()} cores, each with its own draws", f"{alone / os.cpu_count():.2f}"))
-    rows.append(("the same of a core, everything in `solve` counted", f"{per:.2f}"))
+    rows.append(("ns of a core for each node, draw and sweep, everything in `solve` counted", f"{solved / work:.2f}"))
+    rows.append((f"the same by the clock, on {os.cpu_count()} cores", f"{by_clock / work:.2f}"))
+    words = f"the same of a core, the sweeps alone ({visited:,} decisions visited, the rest folded away once)"
+    rows.append((words, f"{1e9 * alone / game.num_nodes:.2f}"))
     table("The October scenario", rows)
 
     median = median_draw(scenario.priors)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "october.efg"
         path.write_text(write_efg(game, median), encoding="utf-8")
-        theirs = peer("gambit", path, f"{median['precision']:g}", limit)
+        theirs = ask("gambit", {"file": str(path), "precisions": [median["precision"]]}, limit)
     ours = cpu_seconds(lambda: solve(game, median, precision=median["precision"]))
-    said = f"{theirs['seconds']:.1f} s" if theirs else f"not finished in {limit:.0f} s"
-    ratio = f"{theirs['seconds'] / ours:.0f}" if theirs else f"more than {limit / ours:.0f}"
+    if "seconds" in theirs:
+        said, ratio = f"{theirs['seconds']:.1f} s", f"{theirs['seconds'] / ours:.0f}"
+    elif theirs.get("ended") == games.TIME_LIMIT:
+        said, ratio = f"not finished in {limit:.0f} s", f"more than {limit / ours:.0f}"
+    else:
+        said, ratio = next(iter(theirs.values())), ""
     rows = [("one draw of October", "detente", "Gambit", "ratio"), ("median world", f"{ours:.3f} s", said, ratio)]
     table("Against Gambit on the same tree (CPU)", rows)
 
 
 def leduc(iterations: int = 50) -> None:
-    """A sweep of ours does what an iteration of CFR does: every node once down and once up."""
+    """A sweep of ours goes once down and once up for everybody; an iteration of CFR does so for each player in turn."""
     from detente.library.games import GAMES
     from detente.model.compile import compile
     from detente.solve.api import solve
 
     game = compile(GAMES["leduc-poker"].crisis)
-    draws = {name: np.full(64, value) for name, value in GAMES["leduc-poker"].defaults.items()}
-    solution = solve(game, draws, precision=2.0, method="sweep")
-    taken = cpu_seconds(lambda: solve(game, draws, precision=2.0, method="sweep")) / 64
-    ours = taken / solution.iterations.mean() / game.num_nodes * 1e9
-    theirs = peer("openspiel", "leduc_poker", str(iterations), 120)
-    rows = [("Leduc poker", "ns for each node visited", "one pass over the tree")]
-    rows.append(
-        (f"detente, sweep, 64 draws ({game.num_nodes:,} nodes)", f"{ours:.1f}", f"{ours * game.num_nodes / 1e6:.3f} ms")
-    )
-    if theirs:
-        per = theirs["seconds"] / theirs["nodes"] * 1e9
-        rows.append(
-            (f"OpenSpiel, CFR in C++ ({theirs['nodes']:,} nodes)", f"{per:.0f}", f"{1e3 * theirs['seconds']:.2f} ms")
-        )
-        rows.append(("ratio", f"{per / ours:.0f}", ""))
-    table("Against OpenSpiel's counterfactual regret minimisation", rows)
+    rows: list[tuple[str, ...]] = [("Leduc poker", "ns for each node and pass", "ms a sweep, or an iteration")]
+    per = np.nan
+    for draws in (1, 64):
+        rates = {"rate": np.linspace(0.5, 0.25, draws)}  # up to 0.5 sweeps alone do it; the draws differ in it
+        solution = solve(game, rates, precision="rate", method="sweep", exact=False)
+        taken = cpu_seconds(lambda r=rates: solve(game, r, precision="rate", method="sweep", exact=False))
+        if len(solution.iterations) != draws or not solution.converged.all():
+            raise RuntimeError(f"leduc: {int(solution.converged.sum())} of {draws} draws converged: no like with like.")
+        sweep = taken / solution.iterations.sum()
+        per = sweep / game.num_nodes * 1e9
+        words = f"detente, {draws} draw{'s' if draws > 1 else ''}: a sweep for a draw ({game.num_nodes:,} nodes)"
+        rows.append((words, f"{per:.1f}", f"{1e3 * sweep:.3f}"))
+    theirs = ask("openspiel", {"game": "leduc_poker", "iterations": iterations}, 120.0)
+    if "seconds" in theirs:
+        pass_of_one = theirs["seconds"] / theirs["players"] / theirs["nodes"] * 1e9
+        words = f"OpenSpiel, CFR in C++, {theirs['players']} passes an iteration ({theirs['nodes']:,} nodes)"
+        rows.append((words, f"{pass_of_one:.0f}", f"{1e3 * theirs['seconds']:.2f}"))
+        rows.append(("ratio to 64 draws, pass by pass", f"{pass_of_one / per:.0f}", ""))
+    table("Against OpenSpiel's counterfactual regret minimisation (CPU)", rows)
 
 
-def growth(largest: int) -> None:
+def growth(largest: int, most: int) -> None:
     """Cost against the number of nodes, one draw; and against the number of draws of October."""
-    from two_rounds import crisis_of
+    growth_with_nodes(largest)
+    growth_with_draws(most)
 
-    from detente.model.compile import compile
-    from detente.model.priors import draw, median_draw
+
+def growth_with_nodes(largest: int) -> None:
+    """Each size in a process of its own, so that its peak of memory is its own."""
+    head = ("nodes", "infosets", "compile, s of CPU", "µs a node", "first solution", "again", "sweeps")
+    rows: list[tuple[str, ...]] = [(*head, "ns a node and sweep", "peak memory", "status")]
+    for size in SIZES:
+        say(f"growth: {size} …")
+        command = [sys.executable, str(HERE / "two_rounds.py"), *map(str, size)]
+        found = json.loads(run(command, limit=3_600, settings=ONE_THREAD))
+        nodes, (_, compiled), (_, again) = found["nodes"], found["compile"], found["again"]
+        rows.append(
+            (
+                f"{nodes:,}",
+                f"{found['infosets']:,}",
+                f"{compiled:.1f}",
+                f"{1e6 * compiled / nodes:.0f}",
+                f"{found['first'][1]:.2f} s",
+                f"{again:.2f} s",
+                f"{found['sweeps']}",
+                f"{1e9 * again / nodes / found['sweeps']:.0f}",
+                f"{found['GiB']:.2f} GiB",
+                found["said"].partition(" (")[0],
+            )
+        )
+        say(f"growth: {nodes:,} nodes: {found} ({load()})")
+        if nodes * 2 > largest:
+            break
+    table("Growth with nodes: restraint in one round and in two, one draw (CPU)", rows)
+
+
+def growth_with_draws(most: int) -> None:
+    from detente.model.priors import draw
     from detente.model.scenario import load_scenario
     from detente.solve.api import solve
 
     scenario = load_scenario("october-2024")
-    median = median_draw(scenario.priors)
-    rows = [("nodes", "infosets", "compile", "solve one draw (CPU)", "sweeps", "µs a node", "status", "peak memory")]
-    for first, targets, messages in ((1, 0, 0), (5, 0, 0), (2, 2, 1), (5, 2, 1), (5, 3, 2), (5, 5, 4)):
-        start = time.perf_counter()
-        game = compile(crisis_of(first, targets, messages), max_nodes=4_000_000)
-        compiled = time.perf_counter() - start
-        found = []
-        taken = cpu_seconds(lambda g=game, f=found: f.append(solve(g, median, precision=median["precision"])), repeat=1)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        rows.append(
-            (
-                f"{game.num_nodes:,}",
-                f"{len(game.infosets):,}",
-                f"{compiled:.1f} s",
-                f"{taken:.2f} s",
-                f"{int(found[0].iterations[0])}",
-                f"{1e6 * taken / game.num_nodes:.1f}",
-                f"{found[0].message()}",
-                f"{peak:.2f} GiB",
-            )
-        )
-        if game.num_nodes > largest:
-            break
-    table("Growth with nodes: restraint in one round and in two", rows)
-    rows = [("draws of October", "solve (CPU)", "ms a draw")]
-    for draws in (1, 10, 100, 1_000, 10_000, 100_000):
+    rows = [("draws of October", "seconds", "s of CPU", "ms of CPU a draw", "not converged")]
+    solve(scenario.game, draw(scenario.priors, 64, seed=1), precision="precision")  # what is worked out once
+    for draws in (10**power for power in range(6) if 10**power <= most):
         worlds = draw(scenario.priors, draws, seed=1)
 
-        def in_blocks(worlds: dict = worlds, draws: int = draws) -> None:
-            """Ten thousand at a time: whole solutions of more would not fit into memory."""
-            for first in range(0, draws, 10_000):
-                solve(scenario.game, {k: v[first : first + 10_000] for k, v in worlds.items()}, precision="precision")
+        def in_blocks(worlds: dict[str, Any] = worlds, draws: int = draws) -> int:
+            lost = 0
+            for first in range(0, draws, BLOCK):
+                block = {name: values[first : first + BLOCK] for name, values in worlds.items()}
+                lost += int((~solve(scenario.game, block, precision="precision").converged).sum())
+            return lost
 
-        taken = cpu_seconds(in_blocks, repeat=1)
-        rows.append((f"{draws:,}", f"{taken:.2f} s", f"{1e3 * taken / draws:.2f}"))
-    table("Growth with draws", rows)
+        clock, cpu = time.perf_counter(), time.process_time()
+        lost = in_blocks()
+        clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
+        rows.append((f"{draws:,}", f"{clock:.2f}", f"{cpu:.2f}", f"{1e3 * cpu / draws:.2f}", f"{lost}"))
+        say(f"growth: {draws:,} draws in {clock:.1f} s ({load()})")
+    table(f"Growth with draws: October's {scenario.game.num_nodes:,} nodes, {BLOCK:,} draws at a time", rows)
 
 
 def conformance(limit: float) -> None:
-    if not CONFORMANCE.is_dir():
+    if not games.CONFORMANCE.is_dir():
         print("\n(no reference games beside the checkout: that comparison is left out)")
         return
-    from detente.model.efg import read_efg
-    from detente.solve.api import solve
-
-    index = json.loads((CONFORMANCE / "index.json").read_text())["games"]
-    names = [g["game"] for g in index if g["cls"] in ("strict", "bifurcation")]
-    games = {name: read_efg(CONFORMANCE / "efg" / f"{name}.efg") for name in names}
-    for game in games.values():
-        solve(game, precision=PRECISIONS)
-    ours = {name: cpu_seconds(lambda g=games[name]: solve(g, precision=PRECISIONS), repeat=1) for name in names}
-    rows = [("solver", "games done", "CPU on those", "detente on the same games", "ratio")]
-    how = ",".join(f"{p:g}" for p in PRECISIONS)
-    for kind, called in (("gambit", "Gambit"), ("continuation", "equal steps and SciPy's root finder")):
-        done = {name: peer(kind, CONFORMANCE / "efg" / f"{name}.efg", how, limit) for name in names}
-        finished = {name: found for name, found in done.items() if found and found["found"] == len(PRECISIONS)}
-        theirs, same = sum(f["seconds"] for f in finished.values()), sum(ours[name] for name in finished)
-        count = f"{len(finished)} of {len(names)}"
-        rows.append((called, count, f"{theirs:.1f} s", f"{same:.2f} s", f"{theirs / same:.1f}"))
-    rows.append(("detente", f"{len(names)} of {len(names)}", f"{sum(ours.values()):.1f} s", "", ""))
-    table(f"The reference games at {len(PRECISIONS)} precisions (limit {limit:.0f} s a game)", rows)
+    for title, rows in games.measure(limit):
+        table(title, rows)
 
 
 def main() -> None:
@@ -264,19 +260,22 @@ def main() -> None:
         "compile": lambda o: compiling(),
         "october": lambda o: october(o.draws, o.limit),
         "leduc": lambda o: leduc(),
-        "growth": lambda o: growth(o.largest),
-        "games": lambda o: conformance(o.limit),
+        "growth": lambda o: growth(o.largest, o.most),
+        "games": lambda o: conformance(o.game_limit),
     }
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a peer is stopped")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--limit", type=float, default=60.0, help="CPU seconds after which Gambit is stopped on October"
+    )
+    parser.add_argument("--game-limit", type=float, default=games.LIMIT, help="CPU seconds a reference game")
     parser.add_argument("--draws", type=int, default=10_000)
-    parser.add_argument("--largest", type=int, default=200_000, help="nodes after which the growth table ends")
+    parser.add_argument("--largest", type=int, default=250_000, help="nodes of the largest crisis that is solved")
+    parser.add_argument("--most", type=int, default=100_000, help="draws of the last line of that table")
     parser.add_argument("--only", nargs="*", choices=parts, default=list(parts))
     options = parser.parse_args()
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("detente", "numpy", "scipy", "numba"))
-    print(f"## {datetime.date.today().isoformat()}\n")
-    print(f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, {packages}")
+    print(machine("detente", "numpy", "scipy", "numba"), flush=True)
     for name in options.only:
+        say(f"{name}: {load()}")
         parts[name](options)
 
 

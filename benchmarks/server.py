@@ -184,21 +184,23 @@ def kills(folder: Path, rounds: int) -> tuple[int, int, int]:
     """Kill the server under load again and again: events acknowledged, of those lost, and recorded twice."""
     database, dice = folder / "kill.sqlite", random.Random(1)
     server = Server(database)
-    facilitator, desk = start_exercise(server)
-    match = re.search(r'name="csrf" value="(\w+)"', facilitator.ask("GET", desk)[1])
-    acknowledged: list[str] = []
-    for number in range(rounds):
-        arguments = [(facilitator, desk, f"r{number}w{k}", match.group(1), acknowledged) for k in range(4)]
-        writers = [threading.Thread(target=write_until_killed, args=a) for a in arguments]
-        for writer in writers:
-            writer.start()
-        time.sleep(0.3 + dice.random())
-        os.kill(server.process.pid, signal.SIGKILL)
+    try:
+        facilitator, desk = start_exercise(server)
+        match = re.search(r'name="csrf" value="(\w+)"', facilitator.ask("GET", desk)[1])
+        acknowledged: list[str] = []
+        for number in range(rounds):
+            arguments = [(facilitator, desk, f"r{number}w{k}", match.group(1), acknowledged) for k in range(4)]
+            writers = [threading.Thread(target=write_until_killed, args=a) for a in arguments]
+            for writer in writers:
+                writer.start()
+            time.sleep(0.3 + dice.random())
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.kill()
+            for writer in writers:
+                writer.join()
+            server = Server(database, server.port)
+    finally:
         server.kill()
-        for writer in writers:
-            writer.join()
-        server = Server(database, server.port)
-    server.kill()
     store = Store(str(database))
     rows = store.read(desk.rstrip("/").rpartition("/")[2]).result()
     store.close()
@@ -218,11 +220,19 @@ def measure_load(folder: Path, seconds: float) -> dict[str, float]:
     """Start, pages, forms, streams."""
     groups = prepare(folder / "load.sqlite", STREAM_EXERCISES)
     server, start = started(folder / "load.sqlite")
+    try:
+        return {"start": start} | load_of(server, groups, start, seconds)
+    finally:
+        server.kill()
+
+
+def load_of(server: Server, groups: list[list[str]], start: float, seconds: float) -> dict[str, float]:
+    """Pages, forms and streams of a server that is running."""
     print(f"start to first page            {start:8.2f} s")
     flat = [handle for handles in groups[:EXERCISES] for handle in handles]
     asyncio.run(pages(server.port, flat, 1.0))  # every exercise is read once
     rate, late = asyncio.run(pages(server.port, flat, seconds))
-    found = {"start": start, "pages": rate, "pages p95": late}
+    found = {"pages": rate, "pages p95": late}
     print(f"pages                          {rate:8.0f} /s, p95 {late:.1f} ms")
     rate, late = asyncio.run(durable(server.port, EXERCISES, seconds))
     found |= {"durable": rate, "durable p95": late}
@@ -230,7 +240,6 @@ def measure_load(folder: Path, seconds: float) -> dict[str, float]:
     print(f"form to the other seats, p95   {asyncio.run(to_others(server.port, groups[:EXERCISES])):8.1f} ms")
     held, late = asyncio.run(idle_streams(server.port, groups))
     print(f"idle streams held              {held:8d}, pages p95 meanwhile {late:.1f} ms")
-    server.kill()
     return found
 
 
@@ -238,8 +247,10 @@ def measure_timers(folder: Path) -> None:
     """A page that has nothing to do with a hundred deadlines, while they pass and just before."""
     handles = prepare(folder / "timers.sqlite", TIMERS, seconds=25.0)
     server, _ = started(folder / "timers.sqlite")
-    usual, slowest, late = asyncio.run(timers(server.port, handles[0][-1], 30.0))
-    server.kill()
+    try:
+        usual, slowest, late = asyncio.run(timers(server.port, handles[0][-1], 30.0))
+    finally:
+        server.kill()
     store = Store(str(folder / "timers.sqlite"))
     fired = sum(
         any(row.body.get("by") == "default" for row in store.read(f"exercise{index:04d}").result())

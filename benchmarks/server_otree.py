@@ -13,7 +13,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from processes import end
 from server import Connection, p95
 
 OTREE = "otree>=6,<7"
@@ -125,9 +125,8 @@ class Otree:
 
     def kill(self) -> None:
         """kill -9, the helper process that it started included."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None:
+            end(self.process)
 
     def ask(self, path: str, data: dict | None = None) -> dict:
         """An answer of its programming interface."""
@@ -152,9 +151,8 @@ def running(folder: Path, bin: Path, mode: str) -> Iterator[tuple[Otree, float]]
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = Otree(folder, bin, port, mode)
-    start = server.start()
     try:
-        yield server, start
+        yield server, server.start()
     finally:
         server.kill()
 

@@ -119,9 +119,11 @@ def main() -> None:
             stop = threading.Event()
             behind = threading.Thread(target=solve_worlds, args=(server.port, stop))
             behind.start()
-            busy = slide(server.port, chosen.moves, 0.751)
-            stop.set()
-            behind.join()
+            try:
+                busy = slide(server.port, chosen.moves, 0.751)
+            finally:
+                stop.set()
+                behind.join()
             print(json.dumps({"what": "slider to forecast, many worlds solved behind", **spread(busy)}))
             if chosen.browser:
                 home = f"http://127.0.0.1:{server.port}"
