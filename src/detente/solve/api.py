@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from detente.axes import Game
 from detente.errors import SolveError, UsageError, nearest
@@ -135,7 +137,8 @@ def solve(
         )
         return [replace(solution, branch=branch) for solution in solutions]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiled parts run side by side
+    # The compiled parts run side by side; threads of BLAS below them would only wait for each other.
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for number, solutions in enumerate(pool.map(solve_block, range(0, num_draws, BLOCK)), 1):
             for part, solution in zip(parts, solutions, strict=True):
                 part.append(solution)
@@ -151,6 +154,12 @@ def solve(
                     f"{solution.message(int(bad[0]))}. Lower the precision or raise max_sweeps."
                 )
     return joined if several else joined[0]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The linear algebra libraries that are loaded: looking for them takes longer than a small game."""
+    return ThreadpoolController()
 
 
 def _check_branch(game: Game, branch: object) -> None:

@@ -11,7 +11,8 @@ to t = 1 by pseudo-arclength continuation.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -20,6 +21,8 @@ from detente.axes import CHOICE, Game
 from detente.solve.branch import BranchPoint, follow_branch
 from detente.solve.choice import LOGIT, Infosets, find_infosets, log_choice, make_response
 from detente.solve.problem import Problem, log_chance
+
+SMALL = 50_000  # entries of the largest matrix up to which a full one is quicker than a sparse one
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Pairs:
         slot: Slot of each pair.
         start: First pair of each slot (every slot has a leaf behind it).
         player: Player of each slot.
-        path: (leaf × slot) matrix of ones.
+        path: (leaf × slot) matrix of ones; this and the next are sparse but for the smallest games.
         sums: (slot × pair) matrix of ones.
         products: (slot·slot × pair) matrix: where the value of pair (z, o) goes in the derivative by the slots of z.
         infosets: Which slots belong together.
@@ -41,9 +44,9 @@ class Pairs:
     slot: np.ndarray
     start: np.ndarray
     player: np.ndarray
-    path: sparse.csr_matrix
-    sums: sparse.csr_matrix
-    products: sparse.csr_matrix
+    path: Any
+    sums: Any
+    products: Any
     infosets: Infosets
 
 
@@ -76,6 +79,9 @@ def make_pairs(game: Game) -> Pairs:
     infosets = find_infosets(game)
     player = np.array([i.player for i in game.infosets], dtype=np.int64)[infosets.owner]
     start = np.searchsorted(slot_of, np.arange(num_slots))
+    if num_slots * max(num_slots * num_pairs, num_leaves) <= SMALL:
+        path, sums, products = path.toarray(), sums.toarray(), products.toarray()
+        infosets = replace(infosets, sums=infosets.sums.toarray())
     return Pairs(leaf_of, slot_of, start, player, path, sums, products, infosets)
 
 

@@ -1,13 +1,15 @@
 """One factorisation of a square matrix, dense or sparse: solutions, and the sign and size of the determinant."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse.linalg import splu
+
+_getrf, _getrs = get_lapack_funcs(("getrf", "getrs"), dtype=np.float64)
 
 Matrix = Any  # np.ndarray or a sparse array
 
@@ -45,15 +47,13 @@ def factor(matrix: Matrix) -> Factors:
     whole = float(np.log(size).sum())
     if sparse.issparse(matrix):
         return _factor_sparse(sparse.csc_array(sparse.diags_array(1 / size) @ matrix), size, whole)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", linalg.LinAlgWarning)  # a singular matrix is found by what it gives
-        lu = linalg.lu_factor(matrix / size[:, None], check_finite=False)
-    diagonal = np.diag(lu[0])
-    swaps = int((lu[1] != np.arange(len(diagonal))).sum())
+    # LAPACK itself: for a matrix of ten rows SciPy's wrappers take longer than the work.
+    lu, pivots, _ = _getrf(matrix / size[:, None])  # a singular matrix is found by what it gives
+    diagonal = lu.diagonal()
+    swaps = int((pivots != np.arange(len(diagonal))).sum())
 
     def solve(right: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return linalg.lu_solve(lu, right / size, check_finite=False)
+        return _getrs(lu, pivots, right / size)[0]
 
     return Factors(_sign(diagonal, swaps), whole + _log_product(diagonal), solve)
 
