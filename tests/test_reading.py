@@ -12,7 +12,18 @@ from detente.errors import ScenarioError, UsageError
 from detente.record import load_ledger
 from detente.record.ledger import Ledger
 from detente.record.models import Claim, Source
-from detente.record.reading import Settings, find_amounts, find_dates, lexicon, propose, read_batch, read_document
+from detente.record.reading import (
+    Settings,
+    cues,
+    dates,
+    find_amounts,
+    find_dates,
+    lexicon,
+    propose,
+    quantities,
+    read_batch,
+    read_document,
+)
 from detente.record.reading.actors import find_mentions, read_table
 from detente.record.reading.batch import Batch
 from detente.record.reading.compare import Place, compare_spans, read_hand_coded, total
@@ -20,6 +31,7 @@ from detente.record.reading.drafts import Origin, claim_form, source_form
 from detente.record.reading.duplicates import Held, find_likeness, hold
 from detente.record.reading.events import assign, marks, relate
 from detente.record.reading.llm import Endpoint, propose_with_model
+from detente.record.reading.openings import Cue, cue, find_cue, openings
 from detente.record.reading.review import edited, fault
 from detente.record.reading.sentences import split_sentences
 
@@ -57,6 +69,40 @@ def own(name: str):
 
 def read_paths(paths, settings: Settings) -> Batch:
     return read_batch([(str(p), p.read_bytes) for p in paths], settings)
+
+
+# --- cues are looked for only where they can begin ---
+
+TRICKY = """On Monday, the so-called cease-fire (“a response to the raids”) failed; U.S.-led talks e.g.war games not.
+By phone—by telephone call—he told 1,250 people that 3.10 October was wrong: $1,000, -1,000 and x1,000 ships.
+Over the weekend of 5-6 May 2024, the 5th of March and in mid-October; the day before yesterday, v1.2024-10-02, half a
+dozen. In the past two weeks, the beginning of April, an hour ago, last night, since 1999; the İzmir embargo."""
+
+
+@pytest.mark.parametrize("name", sorted(n for n, found in vars(cues).items() if isinstance(found, Cue)))
+def test_a_cue_is_found_where_a_search_of_the_whole_text_finds_it(name):
+    sought = getattr(cues, name)
+    for text in [TRICKY, *(own(p.name).text for p in sorted(DATA.glob("*.txt")))]:
+        opened = openings(text)
+        found = [m.span() for m in find_cue(opened, sought)]
+        assert found == [m.span() for m in sought.form.finditer(opened.small)]
+
+
+@pytest.mark.parametrize("text", [TRICKY, *(p.read_text("utf-8") for p in sorted(DATA.glob("*.txt")))])
+def test_dates_and_numbers_can_begin_nowhere_else(text):
+    opened = openings(text)
+    stems = dict(zip(opened.places, opened.stems, strict=True))
+    for (kind, form), begin in zip(dates._FORMS, dates._BEGINNINGS, strict=True):
+        for m in form.finditer(text if kind in dates._WITH_CASE else opened.small):
+            assert stems[m.end() - len(m.group().lstrip())] in begin, m
+    for form, begin in quantities._FORMS:
+        for m in form.finditer(opened.small):
+            assert stems[m.start()] in begin, m
+
+
+def test_a_cue_whose_beginning_is_no_word_is_refused():
+    with pytest.raises(ValueError, match="Write out its beginnings"):
+        cue("war|(?:un)?rest")
 
 
 # --- the founding texts ---

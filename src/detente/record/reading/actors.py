@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +75,11 @@ class Lexicon:
     roles: Mapping[str, str] = field(default_factory=dict)
     actors: tuple[str, ...] = ()
     shared: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def role_of(self) -> Mapping[str, str]:
+        """Which role an actor plays in the scenario."""
+        return {actor: role for role, actor in self.roles.items()}
 
 
 @dataclass(frozen=True)
@@ -222,16 +227,14 @@ def find_mentions(text: str, known: Lexicon, sequence: Sequence[Token] | None = 
 
 
 def _listed(text: str, words: Sequence[Token], known: Lexicon) -> list[Mention]:
-    found, i = [], 0
-    while i < len(words):
-        match = _match(words, i, known)
-        if match is None:
-            i += 1
+    found, end, names = [], 0, known.names
+    for i, word in enumerate(words):
+        if i < end or word.text not in names or (match := _match(words, i, known)) is None:
             continue
         length, entry = match
         kind = "surname" if entry.needs_full_name else entry.kind
-        found.append(_mention(text, words, entry.actor, entry.person, kind, i, i + length - 1))
-        i += length
+        end = i + length
+        found.append(_mention(text, words, entry.actor, entry.person, kind, i, end - 1))
     return found
 
 
@@ -263,7 +266,7 @@ def _titled(text: str, words: Sequence[Token], plain: Sequence[Mention]) -> list
     at_end = {m.last: m for m in plain}
     found = []
     for i, word in enumerate(words):
-        if i in taken or word.lower not in OFFICES or not word.text[0].isupper():
+        if word.lower not in OFFICES or i in taken or not word.text[0].isupper():
             continue
         j = i + 1
         while j < len(words) and j not in taken and j - i <= 3 and _is_name(words[j]) and _adjacent(words, j):
@@ -290,6 +293,8 @@ def _adjacent(words: Sequence[Token], i: int) -> bool:
 
 def _surnames(text: str, words: Sequence[Token], people: Sequence[Mention]) -> list[Mention]:
     """Later mentions, by surname alone, of persons who were introduced with a title."""
+    if not people:
+        return []
     by_surname = {p.person.split()[-1]: p for p in reversed(people)}
     return [
         _mention(text, words, by_surname[w.text].actor, by_surname[w.text].person, "person", i, i)
@@ -315,7 +320,7 @@ def _grow(text: str, words: Sequence[Token], mentions: Sequence[Mention]) -> lis
     heads = [
         (i, word.lower in HEADS)
         for i, word in enumerate(words)
-        if i not in by_index and (word.lower in HEADS or word.lower in BODIES)
+        if (word.lower in HEADS or word.lower in BODIES) and i not in by_index
     ]
     grown = [m for i, unnamed in heads if (m := _group(text, words, i, by_index, unnamed=unnamed))]
     persons = [_with_title(text, words, m, by_index) if m.kind == "person" else m for m in mentions]
@@ -377,8 +382,11 @@ def _speakers(text: str, words: Sequence[Token], mentions: Sequence[Mention]) ->
     taken = {i for m in mentions for i in range(m.first, m.last + 1)}
     forms = verb_forms()
     found = []
+    capital = [word.text != word.lower for word in words]
     for i in range(len(words) - 2):
-        if i in taken or i + 1 in taken or not (_is_name(words[i]) and _is_name(words[i + 1])):
+        if not (capital[i] and capital[i + 1]) or i in taken or i + 1 in taken:
+            continue
+        if not (_is_name(words[i]) and _is_name(words[i + 1])):
             continue
         after = words[i + 2].lower
         before = words[i - 1].lower if i else ""

@@ -1,7 +1,7 @@
 """Reading a batch: every document is read, dated, told apart and searched for claims; one that fails stops no other."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -12,7 +12,7 @@ from detente.record.reading.actors import Lexicon
 from detente.record.reading.documents import MAX_BYTES, Document, read_document
 from detente.record.reading.drafts import Draft, Origin, Reported, claim_prefix, numbered, origin_ids, source_id
 from detente.record.reading.duplicates import Held, Likeness, find_likeness, hold
-from detente.record.reading.events import Assignment, Marks, Relation, assign, marks, relate
+from detente.record.reading.events import Assignment, Marks, Relation, assign, marks, name_counts, relate
 from detente.record.reading.llm import Proposal
 from detente.record.reading.page import cut
 from detente.record.reading.propose import propose
@@ -95,11 +95,12 @@ def read_batch(
     held = Held() if held is None else held
     taken = origin_ids(settings.ledger.claims)
     ids = {s for s in settings.ledger.sources}
+    record = _look_up(settings.ledger)
     readings: list[Reading] = []
     failures: list[Failure] = []
     for done, (name, load_fn) in enumerate(inputs, start=1):
         try:
-            reading, wrong = _read_one(name, load_fn(), settings, held, taken, ids)
+            reading, wrong = _read_one(name, load_fn(), settings, held, taken, ids, record)
             failures += wrong
             if reading is not None:
                 readings.append(reading)
@@ -110,7 +111,13 @@ def read_batch(
 
 
 def _read_one(
-    name: str, data: bytes, settings: Settings, held: Held, taken: set[str], ids: set[str]
+    name: str,
+    data: bytes,
+    settings: Settings,
+    held: Held,
+    taken: set[str],
+    ids: set[str],
+    record: "_Record",
 ) -> tuple[Reading | None, list[Failure]]:
     document = read_document(
         name, data, encoding=settings.encoding, max_bytes=settings.max_bytes, published=settings.published
@@ -121,11 +128,11 @@ def _read_one(
         message = f"{name}: it is held already as {likeness.of} ({same}). Leave it out, or read the other one."
         return None, [Failure(name, message, "held already")]
     hold(held, document)
-    source = _source_on_record(document, data, settings.ledger)
+    source = record.source_of(document, data)
     document = _dated_by_record(document, source)
     page = cut(document, settings.known)
     found = marks(document, settings.known, page)
-    assignment = assign(found, settings.ledger)
+    assignment = assign(found, settings.ledger, record.named)
     event = settings.ledger.events.get(assignment.event or "")
     reported = _reported(document, source, found, event)
     id = source.id if source else settings.source or _new_id(name, ids)
@@ -166,15 +173,26 @@ def _new_id(name: str, ids: set[str]) -> str:
     return id
 
 
-def _source_on_record(document: Document, data: bytes, ledger: Ledger) -> Source | None:
-    """The source of the record that this document is: by the hash of its file, or by its address."""
-    digest = hashlib.sha256(data).hexdigest()
-    for source in ledger.sources.values():
-        held = getattr(source, "document", None)
-        if held is not None and held.sha256 == digest:
-            return source
-    address = _plain_address(document.about.address)
-    return next((s for s in ledger.sources.values() if address and _plain_address(s.address) == address), None)
+@dataclass(frozen=True)
+class _Record:
+    """What a batch asks of the record for every document, looked up once."""
+
+    by_hash: Mapping[str, Source]
+    by_address: Mapping[str, Source]
+    named: Mapping[str, int]
+
+    def source_of(self, document: Document, data: bytes) -> Source | None:
+        """The source of the record that this document is: by the hash of its file, or by its address."""
+        found = self.by_hash.get(hashlib.sha256(data).hexdigest()) if self.by_hash else None
+        return found or self.by_address.get(_plain_address(document.about.address))
+
+
+def _look_up(ledger: Ledger) -> _Record:
+    """Where two sources have the same file or address, the first one counts."""
+    listed = list(ledger.sources.values())[::-1]
+    hashes = {s.document.sha256: s for s in listed if s.document is not None and s.document.sha256}
+    addresses = {address: s for s in listed if (address := _plain_address(s.address))}
+    return _Record(hashes, addresses, name_counts(ledger))
 
 
 def _plain_address(address: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from detente.record.reading.actors import Lexicon, Mention
-from detente.record.reading.cues import BACKGROUND, HEDGE, MEDIA, PRIVATE, PUBLIC, cited_outlets
+from detente.record.reading.cues import BACKGROUND, HEDGE, MEDIA, PRIVATE, PUBLIC
 from detente.record.reading.drafts import NOT_NAMED, Draft, Word
 from detente.record.reading.page import Page, search
 from detente.record.reading.parts import Context, Found
@@ -46,20 +46,21 @@ def compose(
         The draft, as yet without an id.
     """
     text = page.text
-    hedges = [_word("hedge", text, m) for m in HEDGE.finditer(page.small, clause.start, clause.end)]
+    hedged = search(page, HEDGE, clause.start, clause.end) is not None
+    cues = HEDGE.form.finditer(page.small, clause.start, clause.end) if hedged else ()
+    hedges = [_word("hedge", text, m) for m in cues]
     channel, cue = _channel(page, clause, sentence, found, context)
     dates = [d for d in found.dates if not d.problem]
-    happened = next((d for d in dates if d.resolved), next(iter(dates), None))
+    happened = next((d for d in dates if d.first is not None), dates[0] if dates else None)
     actor, target = found.actor, found.target
     act, act_end = _act(text, words, found)
-    roles = {name: role for role, name in known.roles.items()}
     quotes = [Word("quotation", text[q.start : q.end], q.start, q.end) for q in found.quotes]
     made = [
         Word("actor", actor.text, actor.start, actor.end) if actor else None,
         Word("act", text[found.verb.start : act_end], found.verb.start, act_end) if found.verb else None,
         Word("target", target.text, target.start, target.end) if target else None,
-        *(Word("number", a.text, a.start, a.end) for a in found.amounts),
-        *(Word("date", d.text, d.start, d.end) for d in found.dates),
+        *[Word("number", a.text, a.start, a.end) for a in found.amounts],
+        *[Word("date", d.text, d.start, d.end) for d in found.dates],
         *hedges,
         _word("channel", text, cue) if cue else None,
         *quotes,
@@ -78,15 +79,15 @@ def compose(
         act,
         target.name if target else "",
         person=_person(actor),
-        role=roles.get(actor.actor, "") if actor else "",
+        role=known.role_of.get(actor.actor, "") if actor else "",
         happened=happened,
         amounts=tuple(found.amounts),
-        hedges=tuple(dict.fromkeys([*(w.text.lower() for w in hedges), *(a.hedge for a in found.amounts if a.hedge)])),
+        hedges=tuple(dict.fromkeys([*[w.text.lower() for w in hedges], *[a.hedge for a in found.amounts if a.hedge]])),
         channel=channel,
         attribution=chain,
         quotes=tuple(quotes),
-        words=tuple(w for w in [*made, *spoken] if w is not None),
-        problems=tuple(f"{page.name}, character {d.start}: {d.problem}" for d in found.dates if d.problem),
+        words=tuple([w for w in [*made, *spoken] if w is not None]),
+        problems=tuple([f"{page.name}, character {d.start}: {d.problem}" for d in found.dates if d.problem]),
         strength=strength,
     )
 
@@ -165,11 +166,11 @@ def _attribution(
     if speaker is not None and speaker.kind != "outlet":
         chain.append(_person(speaker) or speaker.actor)
         words.append(Word("speaker", speaker.text, speaker.start, speaker.end))
-    for name, place in cited_outlets(page, sentence.start, sentence.end):
+    for name, place in context.cited:
         chain.append(" ".join(name.split()))
         words.append(Word("attribution", name, place, place + len(name)))
     retold = search(page, MEDIA, sentence.start, sentence.end) is not None
-    for m in MEDIA.finditer(page.small, sentence.start, sentence.end) if retold else ():
+    for m in MEDIA.form.finditer(page.small, sentence.start, sentence.end) if retold else ():
         chain.append(m.group())
         words.append(_word("attribution", page.text, m))
     if len(words) <= (speaker is not None) and speaker is not None:

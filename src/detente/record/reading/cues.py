@@ -5,11 +5,12 @@ All but names are looked for in small letters (:attr:`Page.small`), which takes 
 
 import re
 
+from detente.record.reading.openings import cue
 from detente.record.reading.page import Page, search
 from detente.record.reading.sentences import Clause
 
-EVENT = re.compile(
-    r"\b(?:attacks?|strikes?|missiles?|drones?|rockets?|blockades?|quarantine|ceasefires?|cease-fire|truce|talks|"
+EVENT = cue(
+    r"attacks?|strikes?|missiles?|drones?|rockets?|blockades?|quarantine|ceasefires?|cease-fire|truce|talks|"
     r"negotiations?|sanctions|escalat\w+|tensions?|conflict|wars?|crisis|invasion|offensive|"
     r"counteroffensive|retaliat\w+|"
     r"response|repl(?:y|ies)|drills?|exercises?|incursions?|harm|damage|casualt\w+|injur\w+|deaths?|"
@@ -20,46 +21,46 @@ EVENT = re.compile(
     r"explosions?|fleets?|frigates?|gunboats?|destroyers?|submarines?|bombers?|fighters?|jets?|tanks|mines?|"
     r"minesweepers?|bombs?|shells?|soldiers?|paratroopers?|battalions?|brigades?|patrols?|convoys?|garrisons?|airfields?|"
     r"runways?|barracks|riots?|protests?|coups?|hostilities|surrender|withdrawal|frontier|mediation|deadline|wreckage|"
-    r"coast ?guard|navy|army|diplomats?|ambassadors?|cyber\w*)\b"
+    r"coast ?guard|navy|army|diplomats?|ambassadors?|cyber\w*"
 )
-CAUSE = re.compile(
-    r"\b(?:in (?:response|retaliation|reply|reprisal|revenge) (?:to|for)|(?:a|as|viewed as) (?:response|"
-    r"retaliation) (?:to|for)|"
+CAUSE = cue(
+    r"in (?:response|retaliation|reply|reprisal|revenge) (?:to|for)|a (?:response|retaliation) (?:to|for)|"
+    r"as (?:response|retaliation) (?:to|for)|viewed as (?:response|retaliation) (?:to|for)|"
     r"because of|as a result of|after|following|triggered by|prompted by|blamed (?:on|for)|retaliation for|response to|"
-    r"in the wake of|due to|led to|leading to)\b"
+    r"in the wake of|due to|led to|leading to"
 )
 # What was told before, under another name: "This stance", "The move".
 TAKEN_UP = re.compile(
     r"(?:this|these|such)\s+[a-z]{4,}|the (?:move|decision|message|warning|statement|announcement|measures?|step)\b"
 )
-HEDGE = re.compile(
-    r"\b(?:may(?! \d)|might|could|reportedly|allegedly|alleged|potential(?:ly)?|possibl[ey]|likely|unlikely|"
+HEDGE = cue(
+    r"may(?! \d)|might|could|reportedly|allegedly|alleged|potential(?:ly)?|possibl[ey]|likely|unlikely|"
     r"apparent(?:ly)?|appears?"
     r"|appeared|seem(?:s|ed)?|considering|weighing|initially(?: believed)?|believed|later revealed|viewed as|seen as|"
     r"claim(?:s|ed) to|said to (?:be|have)|perceived|currently|serious(?:ly)?|unconfirmed|unverified|"
     r"expected|suspected|"
-    r"so-called|prospective|reluctan(?:t|ce)|(?:did|does|do) not intend|not immediately|no immediate|"
+    r"so-called|prospective|reluctan(?:t|ce)|did not intend|does not intend|do not intend|not immediately|no immediate|"
     r"preliminary|estimated|"
     r"purported(?:ly)?|in principle|not (?:yet )?(?:clear|confirmed)|unclear|probabl[ey]|presumably|"
-    r"tentative(?:ly)?)\b"
+    r"tentative(?:ly)?"
 )
-PRIVATE = re.compile(
-    r"\b(?:private(?:ly)?|behind (?:the scenes|closed doors)|back[- ]?channel|(?:tele)?phone (?:call|"
-    r"conversation)|hotline|"
+PRIVATE = cue(
+    r"private(?:ly)?|behind (?:the scenes|closed doors)|back[- ]?channel|"
+    r"telephone (?:call|conversation)|phone (?:call|conversation)|hotline|"
     r"by (?:tele)?phone|confidential(?:ly)?|secret(?:ly)?|classified|quietly|intermediar\w+|discreetly|"
-    r"regular communication)\b"
+    r"regular communication"
 )
-PUBLIC = re.compile(
-    r"\b(?:public(?:ly)?|told (?:reporters|parliament|journalists|lawmakers|the nation|a (?:news|"
+PUBLIC = cue(
+    r"public(?:ly)?|told (?:reporters|parliament|journalists|lawmakers|the nation|a (?:news|"
     r"press) conference|state media)"
-    r"|(?:news|press) (?:conference|briefing|release)|statement|speech|televised|interview|"
+    r"|news (?:conference|briefing|release)|press (?:conference|briefing|release)|statement|speech|televised|interview|"
     r"state (?:television|tv|media)|"
     r"social media|announced|announcing|declared|communiqué|on (?:x|twitter|telegram|facebook|television)|broadcast|"
-    r"open letter|posted|address to)\b"
+    r"open letter|posted|address to"
 )
-BACKGROUND = re.compile(
-    r"\b(?:(?:on )?condition of anonymity|on background|anonymous(?:ly)?|declined to be (?:named|identified)|"
-    r"not authori[sz]ed to|asked not to be)\b"
+BACKGROUND = cue(
+    r"on condition of anonymity|condition of anonymity|on background|anonymous(?:ly)?|"
+    r"declined to be (?:named|identified)|not authori[sz]ed to|asked not to be"
 )
 _NAME = r"[A-Z][\w&’'-]*(?:\.[A-Z]\w*)*(?:\s+(?:of\s+)?[A-Z][\w&’'-]*){0,3}"
 OUTLET = re.compile(
@@ -67,12 +68,10 @@ OUTLET = re.compile(
     rf"|\b(?:reports|reported by|as reported by|told|citing|quoting|according to|quoted by|"
     rf"cited by)\s+(?:the\s+)?(?P<b>{_NAME})"
 )
-MEDIA = re.compile(
-    r"\b(?:foreign media|local media|state media|state television|state tv|media reports|news agenc\w+)\b"
-)
-ACCORDING = re.compile(r"\b(?:according to|citing|quoting)\s+")
+MEDIA = cue(r"foreign media|local media|state media|state television|state tv|media reports|news agenc\w+")
+ACCORDING = cue(r"according to|citing|quoting", r"\s+")
 # Words without which no outlet is cited: to look for them first is quicker.
-_CITING = re.compile(r"report|writes|told|citing|quot|according|cited")
+_CITING = cue(r"report|writes|told|citing|quot|according|cited", "")
 
 
 def cited_outlets(page: Page, start: int, end: int) -> list[tuple[str, int]]:

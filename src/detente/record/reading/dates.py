@@ -2,11 +2,12 @@
 
 import calendar
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from detente.record.reading.words import lowered
+from detente.record.reading.openings import NUMBER, Openings, match_at, openings, stems_of
 
 MONTHS = {
     name: number
@@ -102,8 +103,32 @@ def _compile() -> list[tuple[str, re.Pattern[str]]]:
 
 _WITH_CASE = frozenset(("day", "month"))
 _FORMS = _compile()
-_MONTH_NAME = re.compile("|".join(name for name in MONTHS if len(name) == 3))
 _MONTH_STEMS = tuple(name for name in MONTHS if len(name) == 3)
+_MONTH_NAMES = stems_of(MONTHS)
+_DAYS = stems_of(WEEKDAYS)
+_PARTS = stems_of(("early", "late", "mid", "the"))
+# The first letters of the words with which each form can begin, in the order of the forms.
+_BEGINNINGS = (
+    stems_of(("over", "in", "during", "for")),
+    {NUMBER},
+    _MONTH_NAMES | stems_of(("the", "night")),
+    stems_of(("the", "night")) | {NUMBER},
+    _MONTH_NAMES | _PARTS,
+    _MONTH_NAMES | _PARTS,
+    _PARTS | stems_of(("last", "since", "until")),
+    stems_of(("over", "during", "on", "at", "the", "this", "last", "next")),
+    _DAYS,
+    _DAYS | stems_of(("last", "next", "this", "the")),
+    stems_of(COUNTS) | {NUMBER},
+    stems_of(("the", "yesterday", "today", "tonight", "tomorrow", "last", "overnight", "a")),
+    stems_of(("the", "last", "previous", "past", "this", "next", "following", "coming")),
+    {NUMBER},
+)
+_BEGUN_BY = {
+    stem: tuple(n for n, stems in enumerate(_BEGINNINGS) if stem in stems) for stem in frozenset().union(*_BEGINNINGS)
+}
+# "the" begins many forms and most nouns: no form goes on with these letters behind it.
+_NEVER_AFTER_THE = frozenset("aghijkmoqrsuvxyz")
 # What a form cannot do without. To look for these first is many times as quick as to look for the form.
 _NEEDS = {
     "past": ("the past", "the last"),
@@ -121,7 +146,7 @@ _NEEDS = {
 
 
 def find_dates(
-    text: str, anchor: date | None = None, start: int = 0, end: int | None = None, *, small: str | None = None
+    text: str, anchor: date | None = None, start: int = 0, end: int | None = None, *, opened: Openings | None = None
 ) -> list[DateMention]:
     """Find the dates in a text, and say which days they mean if it was published on a known day.
 
@@ -130,7 +155,7 @@ def find_dates(
         anchor: The day of publication. Without it, words such as "Sunday" stay unresolved.
         start: Where to begin.
         end: Where to stop.
-        small: The text in small letters (:func:`lowered`), if it has been made already.
+        opened: Where the words of the whole text begin, if that is known already.
 
     Returns:
         The dates in the order of the text. A day that does not exist is among them, with its problem.
@@ -143,39 +168,79 @@ def find_dates(
         >>> found[1].problem
         "'31 April' is not a day in the calendar: April has 30 days"
     """
-    stop = len(text) if end is None else end
-    small = lowered(text) if small is None else small
+    opened = openings(text) if opened is None else opened
+    return dates_in(text, anchor, [(start, len(text) if end is None else end)], opened)
+
+
+def dates_in(text: str, anchor: date | None, spans: Iterable[tuple[int, int]], opened: Openings) -> list[DateMention]:
+    """Find the dates in pieces of a text, as :func:`find_dates` does in one.
+
+    Args:
+        text: The text.
+        anchor: The day of publication.
+        spans: Where each piece begins and ends.
+        opened: Where the words of the whole text begin.
+
+    Returns:
+        The dates in the order of the pieces. None goes from one piece into the next.
+    """
+    needed = {kind for kind, words in _NEEDS.items() if any(word in opened.small for word in words)}
+    if not needed:
+        return []
+    begun_by = {
+        stem: kept for stem, listed in _BEGUN_BY.items() if (kept := [n for n in listed if _FORMS[n][0] in needed])
+    }
+    begun = [
+        (place, begun_by[stem])
+        for place, stem in zip(opened.places, opened.stems, strict=True)
+        if stem in begun_by and (stem != "the" or opened.small[place + 4 : place + 5] not in _NEVER_AFTER_THE)
+    ]
+    return [d for start, stop in spans for d in _dates(text, anchor, opened.small, begun, start, stop)]
+
+
+def _dates(
+    text: str, anchor: date | None, small: str, begun: Sequence[tuple[int, Sequence[int]]], start: int, stop: int
+) -> list[DateMention]:
     found: list[DateMention] = []
-    for m, kind in _matches(text, small, start, stop):
+    for m, kind in _matches(text, small, begun, start, stop):
         s, e = m.span()
         printed = text[s:e]
         lead = len(printed) - len(printed.lstrip())
         base = DateMention(" ".join(printed.split()), s + lead, e, kind)
-        near = next((d for d in reversed(found) if d.resolved and "\n\n" not in text[d.end : s]), None)
-        ahead = FUTURE.search(small, max(start, s - 80), s) is not None
-        parts = {name: None if word is None else text[slice(*m.span(name))] for name, word in m.groupdict().items()}
+        parts = m.groupdict()
+        if kind in _COUNTED_FROM:
+            near = next((d for d in reversed(found) if d.first is not None and "\n\n" not in text[d.end : s]), None)
+        else:
+            near = None
+        if kind in _TURNED:
+            parts["w"] = text[slice(*m.span("w"))] if "w" in parts else None
+            ahead = FUTURE.search(small, max(start, s - 80), s) is not None
+        else:
+            ahead = False
         found.append(_resolve(base, parts, anchor, near, ahead=ahead))
     return found
 
 
-def _matches(text: str, small: str, start: int, stop: int) -> list[tuple[re.Match[str], str]]:
+# The forms that are counted from a date before them, and those that a verb of the future turns to the next week.
+_COUNTED_FROM = frozenset(("ago", "near", "span"))
+_TURNED = frozenset(("weekend", "weekday", "night"))
+
+
+def _matches(
+    text: str, small: str, begun: Sequence[tuple[int, Sequence[int]]], start: int, stop: int
+) -> list[tuple[re.Match[str], str]]:
     """The places of dates in order, each with its form; where two overlap, the form that is listed first counts."""
-    inside = small[start:stop]
-    needed = {kind for kind, words in _NEEDS.items() if any(word in inside for word in words)}
+    places: dict[int, list[int]] = {}
+    for place, forms in begun[bisect_left(begun, (start,)) : bisect_left(begun, (stop,))]:
+        for n in forms:
+            places.setdefault(n, []).append(place)
     matches: list[tuple[re.Match[str], str]] = []
-    for kind, form in _FORMS:
-        if kind not in needed or (kind == "month" and _all_taken(inside, start, matches)):
-            continue
-        for m in form.finditer(text if kind in _WITH_CASE else small, start, stop):
+    for n in sorted(places):
+        kind, form = _FORMS[n]
+        for m in match_at(form, places[n], text if kind in _WITH_CASE else small, stop):
             if not any(m.start() < other.end() and other.start() < m.end() for other, _ in matches):
                 matches.append((m, kind))
     return sorted(matches, key=lambda match: match[0].span())
-
-
-def _all_taken(inside: str, start: int, matches: list[tuple[re.Match[str], str]]) -> bool:
-    """Whether every name of a month belongs to a day that was found: then no month stands alone."""
-    months = sum(1 for _ in _MONTH_NAME.finditer(inside))
-    return months == sum(kind == "day" for _, kind in matches)
 
 
 def _resolve(
@@ -200,7 +265,7 @@ def _fault(base: DateMention, problem: str) -> DateMention:
 
 
 def _day_number(text: str) -> int:
-    return int(re.sub(r"\D", "", text))
+    return int(text.rstrip("stndrh"))
 
 
 def _calendar_day(base: DateMention, parts: dict[str, Any], anchor: date | None) -> DateMention:

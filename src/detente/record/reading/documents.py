@@ -27,6 +27,7 @@ _MAGIC = {
     b"\x1f\x8b": ("compressed with gzip", "Unpack it first."),
     b"\xd0\xcf\x11\xe0": ("an old office document", "Save its text as .txt or .html."),
 }
+_WORD = re.compile(r"\w+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 _MOJIBAKE = re.compile(r"â€[™œ\x9d\x99\x9c“”]|Ã[©¨¼¶¤]|ï»¿")
 
@@ -66,9 +67,16 @@ class Document:
         return tuple(tuple(split_sentences(self.text, a, b)) for a, b in self.paragraphs)
 
     @cached_property
+    def plain_words(self) -> list[str]:
+        """Its words in order, without capitals and punctuation."""
+        return _WORD.findall(self.body.casefold())
+
+    @cached_property
     def fingerprint(self) -> str:
         """The same for two documents with the same words, whatever their punctuation and line breaks."""
-        words = re.findall(r"\w+", unicodedata.normalize("NFKC", self.body).casefold())
+        words = self.plain_words
+        if not unicodedata.is_normalized("NFKC", self.body):
+            words = _WORD.findall(unicodedata.normalize("NFKC", self.body).casefold())
         return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 

@@ -282,7 +282,7 @@ def numbered(drafts: Sequence[Draft], prefix: str) -> list[Draft]:
         ['A-01']
     """
     ordered = sorted(drafts, key=lambda d: (d.start, d.end, d.made_by))
-    return [d._replace(id=f"{prefix}-{n:02d}") for n, d in enumerate(ordered, start=1)]
+    return [Draft(f"{prefix}-{n:02d}", *d[1:]) for n, d in enumerate(ordered, start=1)]
 
 
 def origin_ids(claims: Mapping[str, Any]) -> set[str]:

@@ -26,6 +26,7 @@ CANDIDATE = 0.25
 MIN_SENTENCE_WORDS = 6
 # An index holds at most this many reports to align sentence by sentence; nearest first.
 MAX_ALIGNED = 6
+_WORD = re.compile(r"\w+")
 _EMPTY = word_set(
     """
     a an the and or but of in on at to from by for with is are was were be been being has have had will would
@@ -78,7 +79,7 @@ def shingles(document: Document) -> set[str]:
         >>> sorted(shingles(doc))[:2]
         ['back on monday at', 'blockade turned back on']
     """
-    words = re.findall(r"\w+", document.body.casefold())
+    words = document.plain_words
     if len(words) < SHINGLE:
         return {" ".join(words)}
     return set(map(" ".join, zip(*(words[n:] for n in range(SHINGLE)), strict=False)))
@@ -174,9 +175,14 @@ def find_likeness(held: Held, document: Document) -> Likeness | None:
     best = max(near, default=(0.0, ""))
     if best[0] >= COPY:
         return Likeness("copy", best[1], best[0])
-    found = [align(mine, held.content[key], key) for key in _candidates(held, mine)]
-    closest = max((f for f in found if f is not None), key=lambda f: f.share, default=None)
-    return closest if closest is not None and closest.share >= PARAPHRASE else None
+    closest = None
+    for key in _candidates(held, mine):
+        # One that cannot tell more of the same sentences than the closest so far need not be aligned to its end.
+        least = PARAPHRASE if closest is None else closest.share
+        found = align(mine, held.content[key], key, least=least)
+        if found is not None and (closest is None or found.share > closest.share):
+            closest = found
+    return closest
 
 
 def content_sentences(document: Document) -> tuple[tuple[tuple[int, int], str], ...]:
@@ -190,7 +196,7 @@ def content_sentences(document: Document) -> tuple[tuple[tuple[int, int], str], 
     """
     found = []
     for s in (s for paragraph in document.sentences for s in paragraph):
-        words = [w for w in re.findall(r"\w+", document.text[s.start : s.end].casefold()) if w not in _EMPTY]
+        words = [w for w in _WORD.findall(document.text[s.start : s.end].casefold()) if w not in _EMPTY]
         if len(words) >= MIN_SENTENCE_WORDS:
             found.append(((s.start, s.end), " ".join(sorted(words))))
     return tuple(found)
@@ -209,7 +215,11 @@ def _candidates(held: Held, mine: Sequence[tuple[tuple[int, int], str]]) -> list
 
 
 def align(
-    mine: Sequence[tuple[tuple[int, int], str]], theirs: Sequence[tuple[tuple[int, int], str]], key: str
+    mine: Sequence[tuple[tuple[int, int], str]],
+    theirs: Sequence[tuple[tuple[int, int], str]],
+    key: str,
+    *,
+    least: float = 0.0,
 ) -> Likeness | None:
     """Match the sentences of two reports by their content words, each to its nearest.
 
@@ -217,9 +227,11 @@ def align(
         mine: Sentences of the one.
         theirs: Sentences of the other.
         key: The other's name.
+        least: The smallest share of sentences that is of interest: the search ends as soon as it is out of reach.
 
     Returns:
-        The share of sentences of the one that have a like one in the other, with the pairs; None if none has.
+        The share of sentences of the one that have a like one in the other, with the pairs; None if none has, or
+        fewer than ``least``.
 
     Raises:
         UsageError: If rapidfuzz is not installed.
@@ -231,9 +243,12 @@ def align(
     if not mine or not theirs:
         return None
     texts = [text for _, text in theirs]
-    pairs = []
-    for place, text in mine:
+    pairs: list[Pair] = []
+    for done, (place, text) in enumerate(mine):
+        if (len(pairs) + len(mine) - done) / len(mine) < least:
+            return None
         match = process.extractOne(text, texts, scorer=fuzz.ratio, score_cutoff=ALIGNED)
         if match is not None:
             pairs.append(Pair(place, theirs[match[2]][0], match[1] / 100))
-    return Likeness("paraphrase", key, len(pairs) / len(mine), tuple(pairs)) if pairs else None
+    share = len(pairs) / len(mine)
+    return Likeness("paraphrase", key, share, tuple(pairs)) if pairs and share >= least else None

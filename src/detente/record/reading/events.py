@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from itertools import islice
 
 from detente.record.ledger import Ledger
 from detente.record.models import Event, Quantity
@@ -26,6 +27,9 @@ RECENT_DAYS = 21
 _BACKGROUND = re.compile(
     r"\b(?:earlier|previous|last|since|past|anniversary|back|former|prior|first)\b[^.;]{0,40}$", re.IGNORECASE
 )
+# What may not stand before the capital is asked after it: a pattern that begins with a capital is found much sooner.
+_NAME = re.compile(r"[A-Z](?<![.!?“\"]\s.)(?<![“\"\n].)(?<=\b.)[\w-]{2,}")
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _COMMON = word_set(
     """
     January February March April May June July August September October November December Monday Tuesday
@@ -56,6 +60,19 @@ class Marks:
             d
             for d in self.dates
             if (d.first and d.last and (d.last - d.first).days <= 7) or (d.month is not None and d.day is not None)
+        )
+
+    @cached_property
+    def near_days(self) -> tuple[DateMention, ...]:
+        """The dates that can be the day of an event: those that are known to a week, or have a day and a month."""
+        return tuple(
+            d
+            for d in self.dates
+            if (
+                (d.last - d.first).days <= 7
+                if d.first is not None and d.last is not None
+                else d.month is not None and d.day is not None
+            )
         )
 
     @cached_property
@@ -163,7 +180,7 @@ def marks(document: Document, known: Lexicon, page: Page | None = None) -> Marks
 def _names(text: str, start: int, end: int) -> set[str]:
     """Names in the text: words with a capital that do not begin a sentence, and no common ones."""
     found = set()
-    for m in re.finditer(r"(?<![.!?“\"]\s)(?<![“\"\n])\b[A-Z][\w-]{2,}", text[start:end]):
+    for m in _NAME.finditer(text[start:end]):
         if m.start() and m.group() not in _COMMON:
             found.add(m.group())
     return found
@@ -171,7 +188,7 @@ def _names(text: str, start: int, end: int) -> set[str]:
 
 def _is_headline(text: str) -> bool:
     """Whether a line is set in capitals, so that its capitals say nothing."""
-    words = re.findall(r"[^\W\d_]{3,}", text)
+    words = [m[0] for m in islice(_LONG_WORD.finditer(text), 30)]
     return len(words) < 30 and sum(w[0].isupper() for w in words) > 0.6 * len(words)
 
 
@@ -182,19 +199,20 @@ def _is_background(text: str, mention: DateMention) -> bool:
     return bool(_BACKGROUND.search(text, max(0, mention.start - 60), mention.start))
 
 
-def assign(found: Marks, ledger: Ledger) -> Assignment:
+def assign(found: Marks, ledger: Ledger, rare: Mapping[str, int] | None = None) -> Assignment:
     """Find the event on record that a report is about, if one stands out.
 
     Args:
         found: The report's marks.
         ledger: The record.
+        rare: How many of its events name each name (:func:`name_counts`), if that has been counted already.
 
     Returns:
         The event with the reasons; None with the reasons where no event fits, or two rounds fit alike.
     """
     if not ledger.events:
         return Assignment(None, ("no events are on record",))
-    rare = _rare_names(ledger)
+    rare = name_counts(ledger) if rare is None else rare
     ranked = sorted((_match(found, e, ledger, rare) for e in ledger.events.values()), key=lambda m: -m.score)
     best = ranked[0]
     other = next((m for m in ranked[1:] if not _one_round(ledger.events[m.event], ledger.events[best.event])), None)
@@ -209,12 +227,16 @@ def _one_round(a: Event, b: Event) -> bool:
     return abs((a.happened.start - b.happened.start).days) <= ROUND_DAYS
 
 
-def _rare_names(ledger: Ledger) -> Mapping[str, int]:
-    """How many events name each name."""
+def name_counts(ledger: Ledger) -> Mapping[str, int]:
+    """How many events of a record name each name; the parties, who are in every report, count as named by all.
+
+    Example:
+        >>> dict(name_counts(Ledger()))
+        {}
+    """
     counts: Counter[str] = Counter()
     for event in ledger.events.values():
         counts.update(set(_event_names(event)))
-        # The parties are in every report: their names tell no event from another.
         counts.update(dict.fromkeys((w for p in _parties(event) for w in p.split()), len(ledger.events)))
     return counts
 
@@ -268,7 +290,7 @@ def _by_date(found: Marks, event: Event) -> Match:
         else:
             score -= 2.0
             against.append(f"date: published {age} days after {event.id}")
-    hits = [d for d in found.dates if _same_day(d, first, last)]
+    hits = [d for d in found.near_days if _same_day(d, first, last)]
     exact = found.exact
     if hits:
         score += 3.0 + 0.5 * (len(hits) - 1)
@@ -288,9 +310,7 @@ def _by_date(found: Marks, event: Event) -> Match:
 
 def _same_day(d: DateMention, first: date, last: date) -> bool:
     if d.first is not None and d.last is not None:
-        return (d.last - d.first).days <= 7 and d.first <= last and first <= d.last
-    if d.month is None or d.day is None:
-        return False
+        return d.first <= last and first <= d.last
     return any((x.month, x.day) == (d.month, d.day) for x in _each_day(first, last))
 
 

@@ -9,18 +9,22 @@ from operator import attrgetter
 from typing import Any
 
 from detente.record.reading.actors import Lexicon, Mention, find_mentions
-from detente.record.reading.dates import DateMention, find_dates
+from detente.record.reading.dates import DateMention, dates_in
 from detente.record.reading.documents import Document
-from detente.record.reading.quantities import Amount, find_amounts
+from detente.record.reading.openings import Cue, Openings, find_cue, openings
+from detente.record.reading.quantities import Amount, amounts_in
 from detente.record.reading.sentences import Span, find_quotes
-from detente.record.reading.words import Token, lowered, tokens
+from detente.record.reading.words import Token, tokens
 
 _START = attrgetter("start")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A document cut up once, its parts in the order of the text; ``small`` is the text in small letters."""
+    """A document cut up once, its parts in the order of the text.
+
+    ``small`` is the text in small letters; ``starts`` are the places of its tokens, ``counted`` of its words alone.
+    """
 
     name: str
     text: str
@@ -32,7 +36,9 @@ class Page:
     amounts: list[Amount]
     quotes: list[Span]
     anchor: date | None
-    cues: dict[re.Pattern[str], tuple[list[int], list[int]]] = field(default_factory=dict)
+    opened: Openings
+    counted: list[int]
+    cues: dict[Cue, tuple[list[int], list[int]]] = field(default_factory=dict)
 
 
 def cut(document: Document, known: Lexicon, anchor: date | None = None) -> Page:
@@ -56,14 +62,16 @@ def cut(document: Document, known: Lexicon, anchor: date | None = None) -> Page:
     anchor = anchor or document.about.published
     text = document.text
     words = tokens(text)
-    small = lowered(text)
-    dates = [d for a, b in document.paragraphs for d in find_dates(text, anchor, a, b, small=small)]
+    opened = openings(text, words)
+    dates = dates_in(text, anchor, document.paragraphs, opened)
     spans = tuple((d.start, d.end) for d in dates)
-    amounts = [a for s, e in document.paragraphs for a in find_amounts(text, s, e, _within(spans, s, e), small=small)]
+    amounts = amounts_in(text, document.paragraphs, spans, opened)
     quotes = [q for a, b in document.paragraphs for q in find_quotes(text, a, b)]
     starts = [w.start for w in words]
+    counted = [w.start for w in words if w.text[0].isalnum()]
+    mentions = find_mentions(text, known, words)
     return Page(
-        document.name, text, small, words, starts, find_mentions(text, known, words), dates, amounts, quotes, anchor
+        document.name, text, opened.small, words, starts, mentions, dates, amounts, quotes, anchor, opened, counted
     )
 
 
@@ -71,22 +79,17 @@ def redated(page: Page, document: Document, anchor: date | None) -> Page:
     """The same page with its dates resolved against another day."""
     if anchor == page.anchor:
         return page
-    dates = [d for a, b in document.paragraphs for d in find_dates(page.text, anchor, a, b, small=page.small)]
-    return replace(page, dates=dates, anchor=anchor)
-
-
-def _within(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[tuple[int, int], ...]:
-    return tuple(s for s in spans if start <= s[0] < end)
+    return replace(page, dates=dates_in(page.text, anchor, document.paragraphs, page.opened), anchor=anchor)
 
 
 def slice_of(page: Page, start: int, end: int) -> tuple[tuple[Token, ...], list[Mention]]:
     """The tokens of a span, and the mentions in it with indices that count from its first token."""
     a, b = bisect_left(page.starts, start), bisect_left(page.starts, end)
     i = bisect_left(page.mentions, start, key=_START)
-    inside = []
+    inside, new = [], tuple.__new__
     while i < len(page.mentions) and page.mentions[i].end <= end:
         actor, person, kind, s, e, text, first, last = page.mentions[i]
-        inside.append(Mention(actor, person, kind, s, e, text, first - a, last - a))
+        inside.append(new(Mention, (actor, person, kind, s, e, text, first - a, last - a)))
         i += 1
     return page.words[a:b], inside
 
@@ -98,20 +101,25 @@ def starting(parts: list[Any], start: int, end: int) -> list[Any]:
     return parts[first:last]
 
 
-def search(page: Page, cue: re.Pattern[str], start: int, end: int) -> re.Match[str] | None:
+def search(page: Page, cue: Cue, start: int, end: int) -> re.Match[str] | None:
     """Look for a cue in a span of the text in small letters.
 
     Where the whole text has none that touches the span, nothing is searched: a text is cut into many spans that
     overlap, and most cues are rare.
     """
-    if cue not in page.cues:
-        found = list(cue.finditer(page.small))
-        page.cues[cue] = [m.start() for m in found], [m.end() for m in found]
-    starts, ends = page.cues[cue]
-    first = bisect_right(ends, start)
-    if first == len(starts) or starts[first] >= end:
+    known = page.cues.get(cue)
+    if known is None:
+        found = find_cue(page.opened, cue)
+        known = page.cues[cue] = [m.start() for m in found], [m.end() for m in found]
+    starts, ends = known
+    if not ends or ends[-1] <= start:
         return None
-    return cue.search(page.small, start, end)
+    first = bisect_right(ends, start)
+    if starts[first] >= end:
+        return None
+    if starts[first] >= start and (m := cue.form.match(page.small, starts[first], end)) is not None:
+        return m
+    return cue.form.search(page.small, start, end)
 
 
 def is_quoted(place: int, quotes: Sequence[Span]) -> bool:

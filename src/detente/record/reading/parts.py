@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detente.record.reading.actors import Lexicon, Mention, possessive
 from detente.record.reading.cues import ACCORDING
 from detente.record.reading.dates import DateMention
-from detente.record.reading.page import Page, is_quoted
+from detente.record.reading.page import Page, is_quoted, search
 from detente.record.reading.quantities import Amount
 from detente.record.reading.sentences import Span
 from detente.record.reading.words import BE, Token, Verb, word_set
@@ -26,13 +26,14 @@ PRONOUNS = word_set(
 
 
 class Context(NamedTuple):
-    """What a clause may take from what stands before it, and from its sentence."""
+    """What a clause may take from what stands before it and from its sentence; ``cited``: the sentence's outlets."""
 
     actor: Mention | None
     speaker: Mention | None
     previous: Mention | None
     verb: Verb | None
     retold: tuple[str, ...]
+    cited: list[tuple[str, int]]
 
 
 class Found(NamedTuple):
@@ -78,7 +79,7 @@ def find_speaker(
         pronoun = words[verb.place - 1].lower if verb.place else ""
         if pronoun in ("he", "she", "they", "it"):
             return previous
-    m = ACCORDING.search(page.small, words[0].start, words[-1].end) if words else None
+    m = search(page, ACCORDING, words[0].start, words[-1].end) if words else None
     if m:
         return next((x for x in mentions if x.start >= m.start() and x.kind != "outlet"), None)
     return None
@@ -172,15 +173,13 @@ def _governed(words: Sequence[Token], m: Mention) -> bool:
 
 
 def find_target(
-    words: Sequence[Token], mentions: Sequence[Mention], verb: Verb | None, actor: Mention | None, known: Lexicon
+    mentions: Sequence[Mention], verb: Verb | None, actor: Mention | None, known: Lexicon
 ) -> Mention | None:
     """To whom or against whom: the first other actor after the verb, one of the scenario's if there is one."""
     limit = verb.place if verb else -1
     others = [m for m in mentions if m.kind != "outlet" and (actor is None or m.actor != actor.actor)]
     after = [m for m in others if m.first > limit]
-    cast = set(known.roles.values())
-    for group in (after, others):
-        found = next((m for m in group if m.actor in cast), None) or next(iter(group), None)
-        if found is not None and actor is not None:
-            return found
-    return None
+    group = after or others
+    if actor is None or not group:
+        return None
+    return next((m for m in group if m.actor in known.role_of), group[0])

@@ -7,7 +7,7 @@ from datetime import date
 
 from detente.record.reading.actors import Lexicon, Mention
 from detente.record.reading.compose import compose
-from detente.record.reading.cues import CAUSE, EVENT, TAKEN_UP, find_retold, is_attributed
+from detente.record.reading.cues import CAUSE, EVENT, TAKEN_UP, cited_outlets, find_retold, is_attributed
 from detente.record.reading.documents import Document
 from detente.record.reading.drafts import Draft
 from detente.record.reading.page import Page, cut, redated, search, slice_of, starting
@@ -26,6 +26,7 @@ from detente.record.reading.words import Verb, find_verbs
 THRESHOLD = 3.0
 # A stretch of so many characters without an end of a sentence is a table or a list of names, and no statement.
 MAX_SENTENCE = 4_000
+_TO_THE_READER = re.compile(r"(?:click|read|watch|listen|subscribe|follow|share|see|download|visit)\b", re.IGNORECASE)
 WEIGHTS = {
     "say": 2.0, "press": 2.0, "act": 2.0, "plan": 2.0, "judge": 1.0, "other": 1.0, "actor": 2.0, "carried actor": 1.0,
     "number": 1.0, "exact number": 2.0, "quotation": 2.0, "date": 1.0, "attribution": 1.0, "event": 1.0, "cause": 1.0,
@@ -93,13 +94,14 @@ def _from_sentence(
     quotes = starting(page.quotes, sentence.start, sentence.end)
     verbs = find_verbs(words, [m.last for m in mentions])
     speaker = find_speaker(page, words, mentions, verbs, quotes, previous)
+    cited = cited_outlets(page, sentence.start, sentence.end)
     drafts: list[Draft] = []
     actor: Mention | None = None
     verb: Verb | None = None
-    for clause in split_clauses(page.text, sentence, words, mentions, quotes, verbs):
-        context = Context(actor, speaker, previous, verb, retold)
+    for clause in split_clauses(page.text, sentence, words, mentions, quotes, verbs, page.counted):
+        context = Context(actor, speaker, previous, verb, retold, cited)
         first = bisect_left(page.starts, clause.start) - bisect_left(page.starts, sentence.start)
-        own = [v._replace(place=v.place - first) for v in verbs if clause.start <= v.start < clause.end]
+        own = [Verb(*v[:3], v.place - first, *v[4:]) for v in verbs if clause.start <= v.start < clause.end]
         draft, found, said = _from_clause(page, clause, sentence, own, known, context, last, headline=headline)
         if draft is not None:
             drafts.append(draft)
@@ -124,11 +126,12 @@ def _from_clause(
     inside = [q for q in quotes if q.start <= clause.start + 1 and q.end >= clause.end - 1]
     verb = main_verb(verbs, quotes, whole=bool(inside), mentions=mentions, words=words)
     actor, own = find_actor(page, words, mentions, verb, context, quoted=bool(inside))
+    trailing = trailing_speaker(words, mentions, verbs)
     found = Found(
         verb,
         actor,
         own,
-        find_target(words, [m for m in mentions if m != trailing_speaker(words, mentions, verbs)], verb, actor, known),
+        find_target([m for m in mentions if m is not trailing], verb, actor, known),
         starting(page.dates, clause.start, clause.end),
         starting(page.amounts, clause.start, clause.end),
         [q for q in quotes if q.end - q.start > 2],
@@ -146,36 +149,28 @@ def _from_clause(
 
 
 def _strength(found: Found, *, headline: bool) -> float:
-    parts = []
-    if found.verb:
-        parts.append(found.verb.group)
-    if found.actor:
-        parts.append("actor" if found.own else "carried actor")
-    if found.amounts:
-        parts.append(
-            "exact number" if any(a.low is not None or a.high is not None for a in found.amounts) else "number"
-        )
-    if found.quotes:
-        parts.append("quotation")
-    for name, there in (
-        ("date", found.dates),
-        ("attribution", found.attributed),
-        ("event", found.event),
-        ("cause", found.cause),
-        ("headline", headline),
-        ("party", found.party and not found.actor),
-        ("taken up", found.taken_up),
-    ):
-        if there:
-            parts.append(name)
-    return sum(WEIGHTS[p] for p in parts)
+    exact = any(a.low is not None or a.high is not None for a in found.amounts)
+    parts = (
+        found.verb is not None and found.verb.group,
+        found.actor is not None and ("actor" if found.own else "carried actor"),
+        bool(found.amounts) and ("exact number" if exact else "number"),
+        bool(found.quotes) and "quotation",
+        bool(found.dates) and "date",
+        found.attributed and "attribution",
+        found.event is not None and "event",
+        found.cause is not None and "cause",
+        headline and "headline",
+        found.party and found.actor is None and "party",
+        found.taken_up and "taken up",
+    )
+    return sum([WEIGHTS[part] for part in parts if part])
 
 
 def _is_statement(text: str, found: Found, *, headline: bool) -> bool:
     """Whether a clause states something: no question, no address to the reader, and about something that happens."""
     if text.rstrip().endswith("?") and not found.quotes:
         return False
-    if re.match(r"(?:click|read|watch|listen|subscribe|follow|share|see|download|visit)\b", text, re.IGNORECASE):
+    if _TO_THE_READER.match(text):
         return False
     if found.verb is None and not headline:
         return bool(found.quotes) or (bool(found.dates or found.amounts) and found.event is not None)

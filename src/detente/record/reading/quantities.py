@@ -1,9 +1,12 @@
 """Numbers in a report: how many of what, with the words that widen or soften them."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from detente.record.reading.words import NOUN_TOO, lowered, verb_forms, word_set
+from detente.record.reading.openings import NUMBER, Openings, match_at, openings, stems_of
+from detente.record.reading.words import NOUN_TOO, verb_forms, word_set
 
 WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
@@ -68,6 +71,12 @@ _QUANTITY = re.compile(
 _BETWEEN = re.compile(r"\bbetween\s+$")
 _VAGUE = re.compile(rf"\b(?P<v>{'|'.join(sorted((re.escape(v) for v in VAGUE), key=len, reverse=True))})(?!\w)")
 _NONE = re.compile(r"\b(?P<w>no|zero|none of the)\s+(?=[a-z])")
+# Each form with the first letters of the words with which it can begin.
+_FORMS = (
+    (_QUANTITY, stems_of((*LOW, *HIGH, *NEAR, *WORDS, "the", "between")) | {NUMBER, "$", "€", "£"}),
+    (_VAGUE, stems_of(VAGUE)),
+    (_NONE, stems_of(("no", "zero", "none"))),
+)
 _UNIT_WORD = re.compile(r"\s*([^\W\d_]+(?:[-'’][^\W\d_]+)*)")
 _OF = re.compile(r"\s+of\s+(?:the\s+|its\s+|their\s+)?")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
@@ -109,7 +118,7 @@ def find_amounts(
     end: int | None = None,
     skip: tuple[tuple[int, int], ...] = (),
     *,
-    small: str | None = None,
+    opened: Openings | None = None,
 ) -> list[Amount]:
     """Find how many of what a text speaks of.
 
@@ -118,7 +127,7 @@ def find_amounts(
         start: Where to begin.
         end: Where to stop.
         skip: Places that are no numbers of things, such as dates.
-        small: The text in small letters (:func:`lowered`), if it has been made already.
+        opened: Where the words of the whole text begin, if that is known already.
 
     Returns:
         The amounts in the order of the text; where a unit is left out, the last one is taken up again.
@@ -129,11 +138,45 @@ def find_amounts(
         >>> [(a.text, a.low, a.unit) for a in find_amounts("only a handful of missiles, then over 100")]
         [('only a handful of missiles', None, 'missiles'), ('over 100', 100.0, 'missiles')]
     """
-    stop = len(text) if end is None else end
-    small = lowered(text) if small is None else small
-    found = [a for m in _QUANTITY.finditer(small, start, stop) if (a := _counted(text, m, stop)) and _free(a, skip)]
-    for form in (_VAGUE, _NONE):
-        for m in form.finditer(small, start, stop):
+    opened = openings(text) if opened is None else opened
+    return amounts_in(text, [(start, len(text) if end is None else end)], skip, opened)
+
+
+def amounts_in(
+    text: str, spans: Iterable[tuple[int, int]], skip: Sequence[tuple[int, int]], opened: Openings
+) -> list[Amount]:
+    """Find how many of what pieces of a text speak of, as :func:`find_amounts` does in one.
+
+    Args:
+        text: The text.
+        spans: Where each piece begins and ends.
+        skip: Places that are no numbers of things, such as dates, in order.
+        opened: Where the words of the whole text begin.
+
+    Returns:
+        The amounts in the order of the pieces. None goes from one piece into the next, and no unit is taken from it.
+    """
+    begun = [
+        [place for place, stem in zip(opened.places, opened.stems, strict=True) if stem in stems] for _, stems in _FORMS
+    ]
+    found: list[Amount] = []
+    for start, stop in spans:
+        matches = [
+            match_at(form, places[bisect_left(places, start) : bisect_left(places, stop)], opened.small, stop)
+            for (form, _), places in zip(_FORMS, begun, strict=True)
+        ]
+        if any(matches):
+            found += _amounts(text, matches, stop, tuple(s for s in skip if start <= s[0] < stop))
+    return found
+
+
+def _amounts(
+    text: str, matches: Sequence[list[re.Match[str]]], stop: int, skip: tuple[tuple[int, int], ...]
+) -> list[Amount]:
+    counted, *uncounted = matches
+    found = [a for m in counted if (a := _counted(text, m, stop)) and _free(a, skip)]
+    for listed in uncounted:
+        for m in listed:
             amount = _uncounted(text, m, stop)
             if amount and _free(amount, (*skip, *((a.start, a.end) for a in found))):
                 found.append(amount)
@@ -142,7 +185,8 @@ def find_amounts(
 
 
 def _free(amount: Amount, skip: tuple[tuple[int, int], ...]) -> bool:
-    return not any(amount.start < e and s < amount.end for s, e in skip)
+    start, end = amount.start, amount.end
+    return not [s for s, e in skip if start < e and s < end]
 
 
 def _number(text: str, scale: str | None) -> float:

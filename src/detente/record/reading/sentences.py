@@ -14,8 +14,10 @@ MIN_ASIDE_WORDS = 7
 MAX_QUOTE = 600
 _NEXT_WORD = re.compile(r"\s*([“\"‘'(\[]*)(\w+)?")
 _LAST_WORD = re.compile(r"[\w.]+$")
-_QUOTATION = re.compile(rf"“[^“”]{{1,{MAX_QUOTE}}}”|«[^«»]{{1,{MAX_QUOTE}}}»|(?<!\w)\"[^\"\n]{{1,{MAX_QUOTE}}}\"(?!\w)")
-_END = re.compile(r"""(?:\.{3}|[.!?…])[”"’')\]]*(?=\s|$)""")
+_QUOTATION = re.compile(
+    rf"“[^“”]{{1,{MAX_QUOTE}}}”|«[^«»]{{1,{MAX_QUOTE}}}»|\"(?<!\w\")[^\"\n]{{1,{MAX_QUOTE}}}\"(?!\w)"
+)
+_END = re.compile(r"""[.!?…](?:(?<=\.)\.\.)?[”"’')\]]*(?=\s|$)""")
 _ABBREVIATIONS = word_set(
     """
     mr mrs ms dr gen lt col sgt capt cmdr adm maj sen rep gov st no vs jr sr inc ltd co corp jan feb mar apr jun
@@ -35,7 +37,7 @@ _ADJUNCT = re.compile(
     r"Shortly after|Just days after|Citing|Speaking|Responding|Asked)\b"
 )
 _SUBORDINATE = re.compile(r"\s+(?:although|even though|though|whereas|while|but|yet|even as|so|because|after)\b")
-_COORDINATE = re.compile(r",?\s+(?=(?:and|but|or)\b)")
+_COORDINATE = frozenset(("and", "but", "or"))
 _PARTICIPLE = re.compile(
     r"\s+(?:(?:thereby|again|reportedly)\s+)?(?:causing|killing|wounding|injuring|raising|prompting|triggering|leaving|"
     r"forcing|sparking|drawing|destroying|damaging|sinking|labell?ing|calling|saying|adding|warning|vowing|describing|"
@@ -49,6 +51,9 @@ _SUBJECT = word_set(
     the a an this these those some its his their there it he she they both no at several many one
     """
 )
+_CUTTING = frozenset(",;—–")
+_FINITE_AUXILIARIES = AUXILIARIES - {"be", "been", "being"}
+_SINGLE = re.compile(r"(?:[A-Za-z]\.)*[A-Z]")
 _AND = re.compile(r"\s+(?:and|but|nor|or)\s")
 
 
@@ -99,11 +104,9 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[S
 
 
 def _trim(text: str, start: int, end: int) -> Span:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return Span(start, end)
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    return Span(start + left, max(start + left, start + len(piece.rstrip())))
 
 
 def _ends_here(text: str, m: re.Match[str], stop: int) -> bool:
@@ -118,7 +121,7 @@ def _ends_here(text: str, m: re.Match[str], stop: int) -> bool:
     if last.lower() in _ABBREVIATIONS and not last.isdigit():
         # A month at the end of a sentence: "until Oct. The talks"; a number follows where it does not end.
         return last.lower() in ("no",) and not word[:1].isdigit()
-    single = re.fullmatch(r"(?:[A-Za-z]\.)*[A-Z]", last)
+    single = _SINGLE.fullmatch(last)
     if single and m.group() == ".":
         return not word or word.lower() in _STARTERS if "." in last else False
     return True
@@ -151,6 +154,7 @@ def split_clauses(
     mentions: Sequence[Mention],
     quotes: Sequence[Span],
     found: Sequence[Verb] | None = None,
+    counted: Sequence[int] | None = None,
 ) -> list[Clause]:
     """Cut a sentence where a new claim begins, by commas, conjunctions and the verbs around them.
 
@@ -161,6 +165,7 @@ def split_clauses(
         mentions: The actors in it; their indices count in ``words``.
         quotes: The quotations in it.
         found: Its verbs, if they have been found already.
+        counted: Where words begin in the text, signs left out, if that is known already.
 
     Returns:
         The clauses; together they cover the sentence.
@@ -174,27 +179,35 @@ def split_clauses(
         >>> [text[c.start:c.end] for c in found]
         ['Despite the ban the ships sailed', 'but Havana warned London', 'and called for talks.']
     """
-    starts = [w.start for w in words]
     listed = find_verbs(words, [m.last for m in mentions]) if found is None else found
     verbs = {v.place: v for v in listed}
     finite = {i for i, v in verbs.items() if v.form != "ing"} | {
-        i for i, w in enumerate(words) if w.lower in AUXILIARIES and w.lower not in ("be", "been", "being")
+        i for i, w in enumerate(words) if w.lower in _FINITE_AUXILIARIES
     }
     cuts = set()
-    adjunct = _adjunct_end(text, sentence, words, starts, finite, quotes)
+    adjunct = _adjunct_end(text, sentence, words, finite, quotes)
     if adjunct:
         cuts.add(adjunct)
     begin = adjunct or sentence.start
-    for place in _comma_cuts(text, sentence, words, starts, finite, quotes):
+    for place in _comma_cuts(text, sentence, words, finite, quotes):
         if place > begin:
             cuts.add(place)
-    for m in _COORDINATE.finditer(text, begin, sentence.end):
-        if not _inside(m.end(), quotes) and _verb_follows(words, bisect_left(starts, m.end()), verbs):
-            cuts.add(m.start())
+    for i in [i for i, w in enumerate(words) if w.text in _COORDINATE]:
+        cut = _before(words, i)
+        if cut >= begin and not _inside(words[i].start, quotes) and _verb_follows(words, i, verbs):
+            cuts.add(cut)
     for quote in quotes:
         if sentence.start < quote.end < sentence.end and text[quote.end - 2 : quote.end - 1] in ",.?!…":
             cuts.add(quote.end)
-    return _long_enough(text, sentence, sorted(cuts), words)
+    places = [w.start for w in words if w.text[0].isalnum()] if counted is None else counted
+    return _long_enough(text, sentence, sorted(cuts), places)
+
+
+def _before(words: Sequence[Token], i: int) -> int:
+    """Where the clause before a conjunction ends: at its comma, if it has one; -1 where no space is before it."""
+    if i == 0 or words[i - 1].end == words[i].start:
+        return -1
+    return words[i - 1].start if words[i - 1].text == "," else words[i - 1].end
 
 
 def _inside(place: int, quotes: Sequence[Span]) -> bool:
@@ -202,7 +215,7 @@ def _inside(place: int, quotes: Sequence[Span]) -> bool:
 
 
 def _adjunct_end(
-    text: str, sentence: Span, words: Sequence[Token], starts: Sequence[int], finite: set[int], quotes: Sequence[Span]
+    text: str, sentence: Span, words: Sequence[Token], finite: set[int], quotes: Sequence[Span]
 ) -> int | None:
     """Where the opening adjunct ends: the first comma after which a subject with its verb begins."""
     if not _ADJUNCT.match(text, sentence.start):
@@ -230,13 +243,13 @@ def _subject_at(words: Sequence[Token], i: int, finite: set[int]) -> bool:
 
 
 def _comma_cuts(
-    text: str, sentence: Span, words: Sequence[Token], starts: Sequence[int], finite: set[int], quotes: Sequence[Span]
+    text: str, sentence: Span, words: Sequence[Token], finite: set[int], quotes: Sequence[Span]
 ) -> list[int]:
     cuts, opened = [], -1
-    for i, word in enumerate(words):
-        if word.text in ";—–" and not _inside(word.start, quotes) and i > 2:
-            cuts.append(word.start)
+    for i, word in [(i, w) for i, w in enumerate(words) if w.text in _CUTTING]:
         if word.text != ",":
+            if i > 2 and not _inside(word.start, quotes):
+                cuts.append(word.start)
             continue
         cut = _SUBORDINATE.match(text, word.end, sentence.end)
         if not cut and not _inside(word.start, quotes):
@@ -268,9 +281,8 @@ def _verb_follows(words: Sequence[Token], i: int, verbs: dict) -> bool:
     return verb is not None and verb.form in ("past", "third")
 
 
-def _long_enough(text: str, sentence: Span, cuts: Sequence[int], words: Sequence[Token]) -> list[Clause]:
+def _long_enough(text: str, sentence: Span, cuts: Sequence[int], places: Sequence[int]) -> list[Clause]:
     """The pieces between the cuts; one of too few words stays with its neighbour."""
-    places = [w.start for w in words if w.text[0].isalnum()]
     clauses: list[Clause] = []
     start = sentence.start
     for cut in [*cuts, sentence.end]:

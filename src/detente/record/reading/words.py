@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|[^\W\d_]+(?:-[^\W\d_]+)*|\d+(?:,\d{3})*(?:\.\d+)?|[^\w\s]|_")
+TOKEN = re.compile(r"[^\W\d_](?:\.(?:[^\W\d_]\.)+|[^\W\d_]*(?:-[^\W\d_]+)*)|\d+(?:,\d{3})*(?:\.\d+)?|[^\w\s]|_")
 APOSTROPHES = "'’"
 
 
@@ -236,16 +236,16 @@ def find_verbs(sequence: Sequence[Token], actor_ends: Iterable[int] = ()) -> lis
         ['condemn', 'urge']
     """
     forms, ends = verb_forms(), set(actor_ends)
+    after = {i + 1 for i in ends}
     found = []
-    for i, token in enumerate(sequence):
+    for i, token in [(i, t) for i, t in enumerate(sequence) if t.lower in forms or i in after]:
         word = token.lower
         known = forms.get(word)
         if known is None:
             # A past form of a verb that is not listed, right after an actor ("Tehran shelved", "officials balked").
-            if word.endswith("ed") and len(word) > 4 and i - 1 in ends:
+            if word.endswith("ed") and len(word) > 4:
                 found.append(Verb(word, "other", "past", i, token.start, token.end))
-            continue
-        if _is_verb(sequence, i, known, ends):
+        elif _is_verb(sequence, i, known, ends):
             found.append(Verb(known[0], known[1], known[2], i, token.start, token.end))
     return found
 
