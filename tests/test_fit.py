@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from detente.learn.fit import fit, fit_json
 from detente.learn.formulas import design, translate
 from detente.learn.modelfile import Specification, read_model
 from detente.learn.predict import first_difference, plot_coefficients, plot_profile, profile
+from detente.learn.search import _sketch
 from detente.learn.signalling import count_equilibria, log_normal_cdf_2
 from detente.learn.tables import html_table, latex_table, markdown_table, text_table
 
@@ -578,3 +581,24 @@ def test_more_rows_than_fit_the_cache_are_worked_through_in_blocks():
     frame = pd.DataFrame({"x": rng.normal(size=n), "y": rng.choice([1, 3, 4], n)})
     found = fit("strategic-12", frame, equations={"u11": "~ x", "u13": 0, "u14": 0, "u24": "~ 1"}, outcome="y")
     assert found.converged and found.n == n
+
+
+def test_a_formula_without_formulaic_is_refused_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "formulaic", None)
+    data = pd.DataFrame({"y": [1, 3, 4] * 10, "x": range(30)})
+    with pytest.raises(UsageError, match=r"formulaic, which is not installed. Run: pip install 'detente\[learn\]'"):
+        fit("strategic-12", data, equations={"u11": "~ x", "u13": 0, "u14": 0, "u24": 0}, outcome="y")
+
+
+def test_the_sketch_of_a_large_sample_counts_as_much_as_all_of_it_and_keeps_what_is_rare():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.choice([1, 3, 4], 6_000, p=[0.98, 0.01, 0.01]), "x": rng.normal(size=6_000)})
+    spec = Specification("strategic-12", {"u11": "~ x", "u13": 0, "u14": "~ 1", "u24": "~ 1"}, outcome="y")
+    problem = assemble(spec, data)
+    rough = _sketch(problem)
+    assert rough is not None and rough.num_rows < 1_000 and rough.weights.sum() == pytest.approx(6_000)
+    assert (rough.observed.counts[:, 1:].sum(0) == problem.objective.observed.counts[:, 1:].sum(0)).all()
+    point = np.array([0.5, 0.1, 0.2, -0.3])
+    all_of_it = problem.objective.evaluate(point)[0]
+    assert rough.evaluate(point)[0] == pytest.approx(all_of_it, rel=0.01)
+    assert _sketch(replace(problem, objective=problem.objective.subset(np.arange(4_000)))) is None

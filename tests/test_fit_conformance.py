@@ -193,6 +193,31 @@ def test_the_published_optimum_of_huth_is_only_local():
     assert any(note.startswith("separation") for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("equations", "what"),
+    [
+        ({"u11": "~ cap_1 - 1", "u13": "~ 1", "u14": "~ 1", "u24": "~ cap_1 + cap_2"}, "without reaching a top"),
+        (
+            {
+                "u11": "~ s_wt_re1 + revis1 + cap_2",
+                "u13": "0",
+                "u14": "~ regime1 + cap_2",
+                "u24": "~ balanc + regime2 + cap_2",
+            },
+            "at another top",
+        ),
+    ],
+)
+def test_what_lies_higher_far_out_is_said_beside_the_top_that_is_reported(equations, what):
+    if not FORMS:
+        missing("The reference fits are not there.")
+    found = fit("strategic-12", data("war1800.csv"), equations=equations, outcome="esc + war")
+    assert found.converged
+    note = next(note for note in found.notes if note.startswith("higher far out"))
+    assert what in note and f"{found.log_likelihood:.6f}" in note and "only local" in note
+    assert "higher far out" in " ".join(found.summary().lower().split())
+
+
 def test_leblang_with_private_errors_has_the_log_likelihood_of_the_issue():
     if not FORMS:
         missing("The reference fits are not there.")

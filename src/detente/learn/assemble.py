@@ -303,9 +303,17 @@ def _tree(spec: Specification, frame: Any, name: str, game: Game) -> Problem:
 
 
 def _rule(spec: Specification, name: str, game: Game) -> TreeModel | EquilibriumModel:
-    """Backward induction where everything is seen, an equilibrium for every row where it is not."""
+    """Backward induction where everything is seen, an equilibrium for every row where it is not.
+
+    Probit with more than two options has no closed form; the solver integrates it.
+    """
+    errors = spec.errors or "agent"
     if is_perfect_information(game):
-        return TreeModel(game, spec.choice or "probit", spec.errors or "agent", where=name)
+        choice = spec.choice or "probit"
+        widest = max((len(i.options) for i in game.infosets), default=1)
+        if choice == "probit" and errors == "agent" and widest > 2:
+            return EquilibriumModel(game, choice, errors, where=name)
+        return TreeModel(game, choice, errors, where=name)
     return EquilibriumModel(game, spec.choice or "logit", spec.errors or "agent", where=name)
 
 

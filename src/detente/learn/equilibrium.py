@@ -20,10 +20,7 @@ from detente.axes import Game
 from detente.errors import SolveError, UsageError
 from detente.learn import jets
 from detente.learn.jets import Jet
-from detente.learn.observations import make_observations
 from detente.learn.strategic import SQRT2
-from detente.solve.api import solve
-from detente.solve.derivatives import EACH_PLAYER, differentiate
 
 TOLERANCE = 1e-12  # of log-probabilities; the search wants gradients to 1e-8 over all rows
 STEP = 3e-4  # of a parameter, for differences of exact gradients: error and rounding are both near 1e-8
@@ -35,7 +32,7 @@ class EquilibriumModel:
 
     Attributes:
         game: Its compiled form.
-        choice: ``logit``.
+        choice: ``logit`` or ``probit``.
         errors: ``agent``: a shock at every move.
         where: What to call it in messages.
     """
@@ -46,10 +43,10 @@ class EquilibriumModel:
     where: str = "model"
 
     def __post_init__(self) -> None:
-        if self.choice != "logit" or self.errors != "agent":
+        if self.errors != "agent":
             raise UsageError(
                 f"{self.where}: {self.game.title!r} has moves made without seeing everything. They are solved with "
-                f"choice = 'logit' and errors = 'agent', not {self.choice!r} and {self.errors!r}. Correct them."
+                f"errors = 'agent', not {self.errors!r}. Correct it."
             )
 
     @property
@@ -65,6 +62,8 @@ class EquilibriumModel:
     @cached_property
     def _paths(self) -> Any:
         """(leaf × edge row): how often each chance (rows first) and each slot lies on the way to each leaf."""
+        from detente.learn.observations import make_observations
+
         return make_observations(self.game, {}).patterns[0].paths.toarray()
 
     def log_probabilities(self, values: Mapping[str, Any]) -> list[Any]:
@@ -124,16 +123,26 @@ class EquilibriumModel:
         lost = np.full((game.num_leaves, num), np.nan), np.full((game.num_leaves, len(moving), num), np.nan)
         value = dict(zip(names, point, strict=True))
         common = value.get("sigma", 0.0)
+        size = SQRT2 if self.choice == "logit" else 1.0  # the scale of R's games; probit has it in the rule itself
         rates = {
-            player: np.broadcast_to(np.exp(-(value.get(f"sigma{k + 1}", 0.0) + common)) / SQRT2, (num,))
+            player: np.broadcast_to(np.exp(-(value.get(f"sigma{k + 1}", 0.0) + common)) / size, (num,))
             for k, player in enumerate(game.players)
         }
         if not np.isfinite(point).all() or not all(np.isfinite(r).all() for r in rates.values()):
             return lost
         draws = {n: value[n] for n in game.parameters} or None
+        # The solver is loaded only for the trees that need it: the command is done before it would be loaded.
+        from detente.solve.api import solve
+        from detente.solve.derivatives import EACH_PLAYER, differentiate
+
         try:
             solution = solve(
-                game, draws or {"(row)": np.zeros(num)}, precision=rates, tolerance=TOLERANCE, exact=strict
+                game,
+                draws or {"(row)": np.zeros(num)},
+                precision=rates,
+                choice=self.choice,
+                tolerance=TOLERANCE,
+                exact=strict,
             )
             by = differentiate(solution, precision=EACH_PLAYER) if moving else None
         except SolveError:

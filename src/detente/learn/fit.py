@@ -340,7 +340,8 @@ def make_fit(
             0, f"not converged: {top.message}; the largest derivative is {np.abs(top.gradient).max(initial=0):.2g}."
         )
     if found is not None and found.note:
-        said.append(found.note)
+        penalised = objective.penalty.kind != "none"  # what the searches climbed is then not what the table shows
+        said.append(found.note.replace("log likelihood", "penalised log likelihood") if penalised else found.note)
     if problem.kind == "tree":
         seen = objective.observed.counts[objective.weights > 0].sum(0)
         never = [label for label, count in zip(objective.likelihood.labels, seen, strict=True) if not count]

@@ -81,8 +81,13 @@ def _functions() -> dict[str, Any]:
 
 
 def _parsed(name: str, formula: str) -> Any:
-    from formulaic import Formula
-
+    try:
+        from formulaic import Formula
+    except ModuleNotFoundError:
+        raise UsageError(
+            f"equation {name}: {formula!r} is a formula, and formulas need formulaic, which is not installed. "
+            "Run: pip install 'detente[learn]'"
+        ) from None
     try:
         return Formula(translate(formula))  # pyright: ignore[reportAbstractUsage]
     except Exception as error:

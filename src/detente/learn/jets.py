@@ -95,10 +95,11 @@ def variable(value: Array, index: int, order: int = 2) -> Jet:
     Example:
         >>> x = variable(np.array([3.0]), 0)
         >>> y = x * x
-        >>> y.first[0].tolist(), y.second[0, 0].tolist()
-        ([6.0], [2.0])
+        >>> y.first[0].tolist(), y.second[0, 0]
+        ([6.0], 2.0)
     """
-    return Jet(value, {index: np.ones_like(value)} if order else {}, {}, order)
+    # A number, not an array of ones: what is linear in the predictors then costs next to nothing.
+    return Jet(value, {index: 1.0} if order else {}, {}, order)
 
 
 def _add(into: dict, key: Any, value: Any) -> None:

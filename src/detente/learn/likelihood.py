@@ -165,11 +165,9 @@ def joint_log_likelihood(
     draws: Mapping[str, Any] | None,
     observations: Observation | Sequence[Observation] | Observations,
     *,
-    precision: Any = 1.0,
     weights: Any = None,
-    derivatives: bool = False,
-    wrt: str | Sequence[str] | None = None,
     solution: Solution | None = None,
+    **keys: Any,
 ) -> LogLikelihood:
     """How probable all of several observations together are in each of several possible worlds.
 
@@ -180,11 +178,9 @@ def joint_log_likelihood(
         game: The compiled game.
         draws: Parameter name → number or array of shape (draw,).
         observations: What was seen; independent of each other given the parameters.
-        precision: As for ``dt.solve``.
         weights: How often each observation counts; by default once.
-        derivatives: Whether to differentiate by every parameter.
-        wrt: Names of the parameters to differentiate by.
         solution: The equilibrium for these draws, if it is known already.
+        **keys: ``precision``, ``derivatives`` and ``wrt`` as for :func:`log_likelihood`.
 
     Returns:
         One value a draw, the sum over observations; its weights are all 1.
@@ -206,7 +202,7 @@ def joint_log_likelihood(
         [-2.773, -2.253]
     """
     if solution is None:
-        solution = _solved(game, draws, precision)
+        solution = _solved(game, draws, keys.get("precision", 1.0))
     prepared = make_observations(solution.game, observations)
     count = as_weights(weights, prepared.num_rows)
     by_pattern = np.bincount(prepared.which, weights=count, minlength=len(prepared.patterns))
@@ -215,9 +211,7 @@ def joint_log_likelihood(
         if times == 0:
             continue
         one = Observations((pattern,), np.zeros(1, dtype=np.int64))
-        part = log_likelihood(
-            game, draws, one, precision=precision, derivatives=derivatives, wrt=wrt, solution=solution
-        )
+        part = log_likelihood(game, draws, one, solution=solution, **keys)
         value = value + times * part.value
         for name, slope in part.gradient.items():
             gradient[name] = gradient.get(name, 0.0) + times * slope

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 GRADIENT = 1e-8  # largest derivative, per typical size of its regressor, at which the search is over
 FLAT = 1e-7  # information (in rows of data) below which a direction counts as flat
+NEAR = 3.0  # a search this far below a known top is asked whether it is on its way there
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +130,7 @@ def climb(
 
 def _near(z: np.ndarray, top: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, value: float, best: float) -> bool:
     """Whether a point is so close to a known top that Newton's method would go there: its parabola points at it."""
-    if best - value > 1.0:
+    if best - value > NEAR:
         return False
     bends, directions = np.linalg.eigh(-hessian)
     if bends[0] <= FLAT:
