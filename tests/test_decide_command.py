@@ -73,6 +73,14 @@ def test_the_most_robust_policy_loses_least_in_nine_worlds_of_ten(solved, decisi
     assert f"best in {percent(1 - beaten)} of worlds" in flat(text)
 
 
+def test_countries_have_their_article_inside_sentences(decision, text):
+    said = flat(text)
+    assert "For the United States, “" in said
+    assert "another policy is better for the United States" in said
+    assert "What each policy costs the United States" in said
+    assert "for Iran “" in said and "the Iran" not in said
+
+
 def test_every_player_and_outcome_has_its_most_robust_policy(solved, decision, text):
     scenario, ensemble = solved
     assert list(decision.criteria) == [*ensemble.game.players, *scenario.file.outcomes]

@@ -11,12 +11,16 @@ import pytest
 from conftest import ROOT
 
 import detente as dt
+from detente.decide.analysis import decide
 from detente.decide.ensemble import run
 from detente.errors import UsageError
 from detente.library.games import GAMES
+from detente.model import fold
 from detente.model.new import new_scenario
 from detente.model.scenario import load_scenario
 from detente.report.brief import make_brief
+from detente.report.decide_rows import NUM_FINDINGS, robust_row
+from detente.report.decide_words import summary
 from detente.report.notebook import html
 from detente.solve.solution import NOT_CONVERGED
 
@@ -55,7 +59,9 @@ class Balanced(HTMLParser):
 
 
 def words(text: str) -> str:
-    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)).split())
+    return " ".join(
+        unescape(re.sub(r"<style>.*?</style>|<script>.*?</script>|<[^>]+>", " ", text, flags=re.DOTALL)).split()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,23 +79,35 @@ def ensemble(crisis):
 
 
 @pytest.fixture(scope="module")
-def shown(crisis, ensemble) -> dict[str, str]:
+def decision(crisis):
+    return decide(crisis, run(crisis, num_draws=256))
+
+
+@pytest.fixture(scope="module")
+def shown(crisis, ensemble, decision) -> dict[str, str]:
     game = dt.compile(GAMES["kuhn-poker"].crisis)
     return {
         "game": game._repr_html_(),
         "solution": dt.solve(game, {}, precision=2.0)._repr_html_(),
         "draws": dt.solve(crisis.game, dict(ensemble.draws), precision=3.0)._repr_html_(),
         "ensemble": ensemble._repr_html_(),
+        "decision": decision._repr_html_(),
         "brief": make_brief(crisis, ensemble)._repr_html_(),
     }
 
 
-@pytest.mark.parametrize("what", ["game", "solution", "draws", "ensemble", "brief"])
-def test_what_is_shown_is_whole_and_fetches_and_runs_nothing(shown, what):
+@pytest.mark.parametrize(
+    ("what", "trees"), [("game", 1), ("solution", 1), ("draws", 1), ("ensemble", 0), ("decision", 0), ("brief", 0)]
+)
+def test_what_is_shown_is_whole_and_fetches_nothing_and_runs_only_what_folds_trees(shown, what, trees):
     parser = Balanced()
     parser.feed(shown[what])
     assert parser.faults == [] and parser.open == []
-    assert not re.search(r"<script|javascript:|\bon\w+=|src=|href=", shown[what])
+    assert shown[what].count(fold.script()) == trees
+    rest = shown[what].replace(fold.script(), "")
+    assert not re.search(r"<script|javascript:|\bon\w+=|src=|href=", rest)
+    assert not re.search(r"https?:|import\b|fetch\(|eval\(", fold.script())
+    assert "\n\n" not in shown[what]  # Markdown would take what follows for text
 
 
 def test_a_game_shows_its_size_and_its_tree(shown):
@@ -132,6 +150,18 @@ def test_an_ensemble_shows_the_numbers_of_its_table(shown, ensemble):
     for policy, row in options_table(ensemble).items():
         assert policy in text
         assert percent(row["war"].median) in text
+
+
+def test_a_decision_shows_its_answer_who_it_is_best_for_and_what_to_find_out(shown, crisis, decision):
+    text = words(shown["decision"])
+    for sentence in summary(decision):
+        assert " ".join(sentence.split()) in text
+    for name in decision.criteria:
+        assert robust_row(decision, name)["title"] in text
+    for item in decision.findings[:NUM_FINDINGS]:
+        assert crisis.parameter_title(item.parameter) in text
+    assert "0 of 256 draws did not converge" in text
+    assert "Land &amp; &lt;sea&gt;" in shown["decision"] and "<sea>" not in shown["decision"]
 
 
 def test_a_brief_shows_its_bottom_line_and_escapes_what_people_wrote(shown, crisis, ensemble):

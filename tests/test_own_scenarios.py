@@ -8,10 +8,10 @@ from play_fixtures import forms, house
 
 from detente.cli_serve import own_scenarios
 from detente.errors import ScenarioError, UsageError
+from detente.model.names import with_article
 from detente.model.new import new_scenario
 from detente.model.scenario import check_against_game, load_scenario
 from detente.play import events as e
-from detente.play.meanings import with_article
 from detente.play.review import counterfactual_at, review
 from detente.play.session import State, apply, due, next_decision
 from detente.play.stage import load_stage

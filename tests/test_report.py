@@ -19,7 +19,7 @@ from detente.decide.ensemble import Ensemble, run
 from detente.errors import UsageError
 from detente.model.priors import Triangular
 from detente.model.scenario import load_scenario
-from detente.report import charts
+from detente.report import charts, colours
 from detente.report.brief import Brief, make_brief
 from detente.report.check import explanation
 from detente.report.decide_words import summary
@@ -314,6 +314,15 @@ def test_a_word_belongs_to_the_band_of_its_number(share, yardstick):
 def test_unknown_yardstick_is_reported_with_the_nearest_name():
     with pytest.raises(UsageError, match="Did you mean 'icd203'"):
         bands("icd230")
+
+
+def test_the_bottom_line_says_what_it_leaves_out_of_what_moves_the_outcome_most(october, brief):
+    chart = october.influences["regional_war"].items
+    assert chart[0].parameter == october.scenario.file.precision  # what the chart shows first
+    said = october.bottom_line[-1]
+    assert f"with the {october.scenario.parameter_title(chart[1].parameter)} (rank" in said
+    assert "), apart from the precision of choices; " in said
+    assert not any("apart from" in sentence for sentence in brief.bottom_line)  # nothing is left out there
 
 
 # -- the terminal -------------------------------------------------------------------------------------------
@@ -671,18 +680,18 @@ def page_colours() -> list[dict[str, str]]:
 
 def test_text_and_marks_stand_out_in_light_and_dark():
     light, dark = page_colours()
-    for colours, players, policies in (
-        (light, charts.PLAYER_LIGHT, charts.POLICY_LIGHT),
-        (dark, charts.PLAYER_DARK, charts.POLICY_DARK),
+    for shades, players, policies in (
+        (light, colours.PLAYER_LIGHT, colours.POLICY_LIGHT),
+        (dark, colours.PLAYER_DARK, colours.POLICY_DARK),
     ):
         for ground in ("paper", "panel"):
             for name in ("ink", "muted", "accent", "warn"):
-                assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+                assert contrast(shades[name], shades[ground]) >= 4.5, (name, ground)
         for colour in players:
-            assert contrast(colour, colours["paper"]) >= 4.5, colour
+            assert contrast(colour, shades["paper"]) >= 4.5, colour
         for colour in policies:
-            assert contrast(colour, colours["paper"]) >= 3, colour
-    for step, text in ((charts.STEP_LIGHT, charts.STEP_TEXT_LIGHT), (charts.STEP_DARK, charts.STEP_TEXT_DARK)):
+            assert contrast(colour, shades["paper"]) >= 3, colour
+    for step, text in ((colours.STEP_LIGHT, colours.STEP_TEXT_LIGHT), (colours.STEP_DARK, colours.STEP_TEXT_DARK)):
         assert min(contrast(a, b) for a, b in zip(step, text, strict=True)) >= 4.5
 
 

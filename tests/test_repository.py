@@ -221,7 +221,7 @@ def test_every_make_target_is_declared_and_explained():
     (declared,) = re.findall(r"^\.PHONY: (.+)$", text, flags=re.MULTILINE)
     explained = re.findall(r"^([a-z]+):.*## \S", text, flags=re.MULTILINE)
     assert sorted(explained) == sorted(declared.split())
-    assert {"brief", "test", "lint", "types", "docs", "check", "bench", "clean", "help"} == set(explained)
+    assert {"brief", "serve", "test", "lint", "types", "docs", "check", "bench", "clean", "help"} == set(explained)
 
 
 def test_make_alone_lists_the_targets():

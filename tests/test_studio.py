@@ -39,6 +39,7 @@ from detente.studio.save import save_setting
 from detente.studio.setting import Setting, held_scenario, number, read_view, slider_range, world
 from detente.studio.shell import Address
 from detente.studio.tree import linked, picture, places
+from detente.studio.warm import STEPS, Warm
 
 DAY = date(2031, 5, 1)
 
@@ -720,9 +721,100 @@ def test_more_questions_than_can_be_answered_soon_are_refused():
 def test_what_takes_time_can_be_asked_for_before_anybody_waits(home):
     desk = Desk(home)
     question = {"kind": "ready", "scenario": "my-crisis", "explore": "", "record": "", "csrf": "yes", "offered": {}}
-    assert answer(desk, question) == {"answer": {}}
+    assert answer(desk, question | {"step": "program"}) == {"answer": {}}
+    assert not desk.rooms._open
+    assert answer(desk, question | {"step": "tree"}) == {"answer": {}}
     assert (home / "my-crisis") in desk.rooms._open
-    assert answer(desk, question | {"csrf": ""})["status"] == 404
+    (_, room) = desk.rooms._open[home / "my-crisis"]
+    assert not room._kept
+    assert answer(desk, question | {"step": "forecast"}) == {"answer": {}}
+    assert room._kept
+    assert answer(desk, question | {"step": "tree", "csrf": ""})["status"] == 404
+
+
+class Slow(Direct):
+    """Makes nothing ready until it is told to; what it was asked is noted."""
+
+    def __init__(self, desk):
+        super().__init__(desk)
+        self.go_on, self.asked = asyncio.Event(), []
+
+    async def ask(self, question):
+        if question["kind"] != "ready":
+            return await super().ask(question)
+        self.asked.append((question["scenario"], question["step"]))
+        if question["step"] != "program":
+            await self.go_on.wait()
+        return {}
+
+
+@pytest.fixture
+def slow_site(home):
+    """A server whose solver has begun to make a scenario ready."""
+    with house() as running:
+        made = Site(running, home)
+        made.studio.quick = Slow(made.studio.quick.desk)
+        made.studio._warm = Warm(made.studio.quick.ask)
+        yield made
+        running.loop.run(made.studio.close())
+
+
+def browse(site, path):
+    site.clock.now += 10
+    return site.guest.request("GET", path, accept="text/html,application/xhtml+xml,*/*;q=0.8")
+
+
+def test_a_browser_is_shown_at_once_what_is_being_done_and_then_the_forecast(slow_site):
+    first = browse(slow_site, "/explore/october-2024")
+    assert first.status == 200
+    assert "October 2024: the reply" in first.text
+    assert 'data-part="/explore/october-2024/ready"' in first.text
+    assert "Writing out every history of the game" in first.text and 'value="1" max="3"' in first.text
+    assert "Withhold defence" in first.text  # what is compared, from the file
+    assert '<noscript><meta http-equiv="refresh"' in first.text  # without JavaScript it looks again by itself
+    assert 'id="setting"' not in first.text
+    told = json.loads(slow_site.open("/explore/october-2024/ready").text)
+    assert told == {"step": 1, "of": 3, "words": "Writing out every history of the game"}
+
+    async def go_on():
+        slow_site.studio.quick.go_on.set()
+        await slow_site.studio._warm.begin("october-2024", {})
+
+    slow_site.guest.loop.run(go_on())
+    assert json.loads(slow_site.open("/explore/october-2024/ready").text)["step"] == 3
+    assert 'id="setting"' in browse(slow_site, "/explore/october-2024").text
+    assert slow_site.studio.quick.asked == [("october-2024", step) for step in STEPS]  # once
+
+
+def test_a_program_that_asks_for_a_page_waits_for_the_forecast(slow_site):
+    assert 'id="setting"' in slow_site.open("/explore/october-2024").text
+
+
+def test_a_scenario_that_is_not_there_or_cannot_be_read_is_not_waited_for(slow_site, home):
+    assert browse(slow_site, "/explore/nowhere").status == 404
+    (home / "my-crisis" / "scenario.toml").write_text("title = ", encoding="utf-8")
+    slow_site.clock.now += 10
+    accept = {"accept": "text/html"}
+    broken = slow_site.facilitator.request("GET", f"{slow_site.base}/explore/my-crisis", **accept)
+    assert "scenario.toml" in broken.text and "Being made ready" not in broken.text
+
+
+def test_the_likeliest_scenario_is_made_ready_when_the_server_starts_and_again_when_the_process_has_ended(home):
+    async def walk():
+        quick = Slow(Desk(home))
+        studio = Studio(home, quick=quick, slow=quick)
+        await studio.start()
+        while not quick.asked:
+            await asyncio.sleep(0.01)
+        quick.go_on.set()
+        await studio._warm.begin("october-2024", {})
+        studio._warm.forget()
+        assert studio._warm.step("october-2024") == 0
+        await studio._warm.begin("october-2024", {})
+        await studio.close()
+        return quick.asked
+
+    assert asyncio.run(walk()) == 2 * [("october-2024", step) for step in STEPS]
 
 
 def test_a_fault_of_the_program_is_told_and_the_process_goes_on(home):
@@ -736,6 +828,16 @@ def test_the_server_s_side_loads_nothing_heavy():
     program = (
         "import sys, detente.studio.routes, detente.studio.shell; "
         "print(*[m for m in ('numpy', 'numba', 'scipy', 'pydantic', 'altair') if m in sys.modules])"
+    )
+    run_ = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (run_.returncode, run_.stdout.split()) == (0, []), run_.stderr
+
+
+def test_the_style_sheet_of_the_first_page_loads_no_charts():
+    """The browser waits for it before it shows anything."""
+    program = (
+        "import sys; from detente.studio.tree import page_colours, style_sheet; page_colours(), style_sheet(); "
+        "import detente.studio.pages; print(*[m for m in ('altair', 'vl_convert') if m in sys.modules])"
     )
     run_ = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (run_.returncode, run_.stdout.split()) == (0, []), run_.stderr

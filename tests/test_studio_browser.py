@@ -1,10 +1,14 @@
 """The studio in a real browser: sliders, keyboard, a place in the tree, ranges, pins, the record, and no barriers."""
 
+import json
+
 import pytest
 from test_exercise_browser import axe, browser, look  # noqa: F401 - fixtures
 from test_server_crash import Server
 
+from detente.model.builtin import BUILTIN
 from detente.model.new import new_scenario
+from detente.studio.shell import Address, waiting_page
 
 SLOW = 120_000  # the first time, the game has to be written out
 
@@ -97,6 +101,35 @@ def test_an_analyst_explores_october_with_the_keyboard(server, browser, axe):  #
 
 
 @pytest.mark.slow
+def test_who_comes_before_a_scenario_is_ready_sees_what_is_done_and_then_the_sliders(server, browser, axe):  # noqa: F811
+    told = [2]
+
+    def ready(route):
+        route.fulfill(body=json.dumps({"step": told[0], "of": 3, "words": "Solving"}), content_type="application/json")
+
+    tab = tab_of(browser, server)
+    shown = waiting_page(BUILTIN / "april-2024", Address(), 1, "Writing out", 3)
+    tab.route("**/explore/april-2024", lambda route: route.fulfill(body=shown, content_type="text/html"))
+    tab.route("**/explore/april-2024/ready", ready)
+    tab.goto(f"{tab.home}/explore/april-2024")
+    tab.locator("#waiting").get_by_text("Solving …").wait_for()
+    assert tab.locator("#waiting progress").evaluate("bar => bar.position") == pytest.approx(2 / 3)
+    assert tab.locator("#announce").inner_text() == "Solving …"
+    look(tab, axe, "studio-waiting")
+    tab.unroute("**/explore/april-2024")
+    told[0] = 3
+    tab.wait_for_selector("#setting")  # of the server's own page: nobody has pressed anything
+    assert tab.failed == []
+
+
+@pytest.mark.slow
+def test_without_a_script_the_page_of_a_scenario_comes_by_itself(server, browser):  # noqa: F811
+    tab = tab_of(browser, server, javascript=False)
+    tab.goto(f"{tab.home}/explore/october-2024")
+    tab.wait_for_selector("#setting")
+
+
+@pytest.mark.slow
 def test_a_facilitator_saves_a_setting_and_a_broken_scenario_keeps_the_forecast(server, browser, axe, home):  # noqa: F811
     tab = facilitator(browser, server)
     tab.goto(f"{tab.url.split('?')[0]}explore/my-crisis")
@@ -157,3 +190,24 @@ def test_without_a_script_the_form_answers(server, browser):  # noqa: F811
     assert plain.locator("#place").get_by_text("Who knows what here").count() == 1
     plain.get_by_role("link", name="Solve 256 worlds").click()
     assert "256 worlds" in plain.locator("#ranges").inner_text()
+
+
+@pytest.mark.slow
+def test_a_slider_moved_before_the_script_has_come_is_answered_when_it_has(server, browser):  # noqa: F811
+    tab = tab_of(browser, server)
+    held = []
+    tab.route("**/studio/studio.js", lambda route: held.append(route))
+    tab.goto(f"{tab.home}/explore/april-2024", wait_until="commit")
+    while not held:
+        tab.wait_for_timeout(50)
+    if tab.locator("#waiting").count():  # made ready meanwhile: the waiting page has the script too
+        held.pop().continue_()
+        while not held:
+            tab.wait_for_timeout(50)
+    tab.locator("#s-protege_hawk").focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    held.pop().continue_()
+    tab.wait_for_selector("body[data-answered*='p.protege_hawk']")
+    assert tab.locator("#o-protege_hawk").inner_text() != tab.locator("#s-protege_hawk").get_attribute("data-median")
+    assert tab.failed == []

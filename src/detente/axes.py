@@ -226,7 +226,7 @@ def in_a_notebook(record: Any) -> str:
     How records are shown is known far above this module, and is loaded only when a notebook asks.
 
     Args:
-        record: A game, a solution, an ensemble or a brief.
+        record: A game, a solution, an ensemble, a decision or a brief.
     """
     from importlib import import_module
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detente.axes import in_a_notebook
 from detente.decide.assumptions import STRUCTURE_DRAWS, Assumption, assumptions
 from detente.decide.boxes import percent
 from detente.decide.cards import Card, Flip, flipping_share, flips, make_card
@@ -18,6 +19,7 @@ from detente.decide.search import criterion_values, direction
 from detente.decide.sensitivity import Index, Indices, given_data, slices, varying
 from detente.decide.tornado import Slope, Swing, gradients, swings
 from detente.errors import UsageError, nearest
+from detente.model.names import with_article
 from detente.model.scenario import Scenario
 
 LEAST_DRAWS = 200  # below, slices and boxes say more about chance than about policies
@@ -145,6 +147,9 @@ class Decision:
     flips: tuple[Flip, ...]
     indicators: Mapping[str, Indicators]
     assumptions: tuple[Assumption, ...]
+
+    def _repr_html_(self) -> str:
+        return in_a_notebook(self)
 
 
 # -- the analysis ----------------------------------------------------------------------------------
@@ -362,7 +367,7 @@ def _cards(
         "units": {n: file.parameters[n].unit for n in inputs if len(file.parameters[n].unit.split()) == 1}
         | {n: "" for n in inputs if file.parameters[n].unit in ("probability", "share", "factor", "utility")},
     }
-    said = f"another policy is better for {chosen.title}"
+    said = f"another policy is better for {with_article(chosen.title)}"
     if chosen.kind != "payoff":
         said = f"another policy is better on “{chosen.title}”"
     found = [make_card(beaten, inputs, criterion=chosen.name, failure=said, **words)]

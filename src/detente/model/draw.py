@@ -4,8 +4,8 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -14,9 +14,11 @@ from jaxtyping import Float, Int
 
 from detente.axes import CHANCE, CHOICE, LEAF, Game
 from detente.errors import UsageError, nearest
+from detente.model import fold
 
 WHOLE_NODES = 60  # a tree up to this size is drawn whole, and its infosets are joined by curves
 DEFAULT_LEAVES = 30
+FURTHER = 4  # times as many histories are in a picture that unfolds as are shown at first
 SUM_TOLERANCE = 1e-4  # how far the probabilities of one node's options may be from 1 (single precision passes)
 
 # Sizes in pixels, text lengths in characters.
@@ -670,13 +672,21 @@ def _n(value: float) -> str:
 
 
 def _text(
-    x: float, y: float, content: str, *, size: float = SIZE, look: str = "", end: bool = False, full: str = ""
+    x: float,
+    y: float,
+    content: str,
+    *,
+    size: float = SIZE,
+    look: str = "",
+    end: bool = False,
+    full: str = "",
+    more: str = "",
 ) -> str:
-    """One text element; ``content`` is plain text."""
+    """One text element; ``content`` is plain text, ``more`` are attributes."""
     look = f' class="{look}"' if look else ""
     anchor = ' text-anchor="end"' if end else ""
     hover = f"<title>{escape(_shorten(full, TOOLTIP_CHARS))}</title>" if full else ""
-    return f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{look}{anchor}>{hover}{escape(content)}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{look}{anchor}{more}>{hover}{escape(content)}</text>'
 
 
 def _who(game: Game, node: int) -> str:
@@ -693,7 +703,14 @@ def _curve(x0: float, y0: float, x1: float, y1: float, end: float, lanes: int) -
     return f"M{_n(x0)} {_n(y0)}H{_n(bend)}C{_n(mid)} {_n(y0)} {_n(mid)} {_n(y1)} {_n(x1)} {_n(y1)}H{_n(end)}"
 
 
-def _draw_steps(game: Game, shown: Shown, at: Layout) -> list[str]:
+Mark = Callable[[str, int], str]  # kind of part, node → attributes by which a script finds it
+
+
+def _no_mark(part: str, node: int) -> str:
+    return ""
+
+
+def _draw_steps(game: Game, shown: Shown, at: Layout, mark: Mark = _no_mark) -> list[str]:
     """The lines of the tree, the highlighted ones last, and what is written on them."""
     lines, marked, words = [], [], []
     for node in shown.nodes[1:]:
@@ -705,18 +722,21 @@ def _draw_steps(game: Game, shown: Shown, at: Layout) -> list[str]:
         width = _edge_width(reach) + (1.5 if on_path else 0)
         path = _curve(x0, y0, x1, y, at.box_x[at.column[node]] + 2, at.lanes[at.column[parent]])
         look = "dt-e dt-h" if on_path else f"dt-e {_who(game, parent)}"
-        (marked if on_path else lines).append(f'<path class="{look}" stroke-width="{_n(width)}" d="{path}"/>')
+        (marked if on_path else lines).append(
+            f'<path class="{look}" stroke-width="{_n(width)}" d="{path}"{mark(fold.STEP, node)}/>'
+        )
         option, chance, full = _step_texts(game, shown, node)
         hover = f"<title>{escape(_shorten(full, TOOLTIP_CHARS))}</title>" if full else ""
         strong = f' <tspan class="dt-b">{escape(chance)}</tspan>' if chance else ""
         bold = ' class="dt-b"' if on_path else ""
         words.append(
-            f'<text x="{_n(x1 + 3)}" y="{_n(y - width / 2 - 3.5)}" font-size="{_n(SIZE)}"{bold}>'
+            f'<text x="{_n(x1 + 3)}" y="{_n(y - width / 2 - 3.5)}" font-size="{_n(SIZE)}"{bold}{mark(fold.AT, node)}>'
             f"{hover}{escape(option)}{strong}</text>"
         )
     for node, stub in shown.stubs.items():
         x0, x1, y = at.box(node)[1], at.label_x[at.column[node] + 1], at.stub_y[node]
-        lines.append(f'<path class="dt-e dt-s" d="{_curve(x0, at.y[node], x1, y, x1 + 5, 0)}"/>')
+        curve = _curve(x0, at.y[node], x1, y, x1 + 5, 0)
+        lines.append(f'<path class="dt-e dt-s" d="{curve}"{mark(fold.REST_LINE, node)}/>')
         words.append(
             _text(
                 x1 + 9,
@@ -724,13 +744,14 @@ def _draw_steps(game: Game, shown: Shown, at: Layout) -> list[str]:
                 _stub_text(stub),
                 size=SMALL,
                 look="dt-m",
-                full="Folded: " + ", ".join(stub.options),
+                full="Folded: " + ", ".join(stub.options) if stub.options else "",
+                more=mark(fold.REST, node),
             )
         )
     return [*lines, *marked, *words]
 
 
-def _draw_boxes(game: Game, shown: Shown, at: Layout, tags: Mapping[int, int]) -> list[str]:
+def _draw_boxes(game: Game, shown: Shown, at: Layout, tags: Mapping[int, int], mark: Mark = _no_mark) -> list[str]:
     """Who moves, and at which move."""
     members = np.bincount(game.infoset[game.infoset >= 0], minlength=len(game.infosets))
     parts = []
@@ -753,7 +774,8 @@ def _draw_boxes(game: Game, shown: Shown, at: Layout, tags: Mapping[int, int]) -
         move = _text(left + 12, y - 3, _shorten(game.move_at(node), MOVE_CHARS), look="dt-b")
         who = _text(left + 12, y + 11, _shorten(_player_of(game, node), PLAYER_CHARS), size=SMALL, look="dt-w")
         tag = _draw_tag(right - 5 - _tag_width(tags[node]), y + 0.5, tags[node]) if node in tags else ""
-        parts.append(f'<g class="{_who(game, node)}"><title>{escape(_shorten(full, TOOLTIP_CHARS))}</title>')
+        look = f'class="{_who(game, node)}"{mark(fold.BOX, node)}'
+        parts.append(f"<g {look}><title>{escape(_shorten(full, TOOLTIP_CHARS))}</title>")
         parts.append(f"{shape}{move}{who}{tag}</g>")
     return parts
 
@@ -775,7 +797,7 @@ def _draw_tag(x: float, y: float, tag: int) -> str:
     )
 
 
-def _draw_links(game: Game, at: Layout) -> list[str]:
+def _draw_links(game: Game, at: Layout, mark: Mark = _no_mark) -> list[str]:
     """A dashed curve between neighbouring members of each infoset that stand in one column."""
     parts = []
     for upper, lower, lane in at.links:
@@ -788,12 +810,16 @@ def _draw_links(game: Game, at: Layout) -> list[str]:
                 f"M{_n(right)} {_n(top)}H{_n(x - 4)}Q{_n(x)} {_n(top)} {_n(x)} {_n(top + 4)}"
                 f"V{_n(bottom - 4)}Q{_n(x)} {_n(bottom)} {_n(x - 4)} {_n(bottom)}H{_n(right)}"
             )
-        parts.append(f'<path class="dt-i {_who(game, upper)}" d="{path}"/>')
+        parts.append(f'<path class="dt-i {_who(game, upper)}" d="{path}"{mark(fold.LINK, upper)}/>')
     return parts
 
 
 def _draw_ends(
-    game: Game, shown: Shown, at: Layout, cells: Mapping[int, tuple[tuple[str, str], ...]]
+    game: Game,
+    shown: Shown,
+    at: Layout,
+    cells: Mapping[int, tuple[tuple[str, str], ...]],
+    mark: Mark = _no_mark,
 ) -> tuple[list[str], float]:
     """The end of each history with its probability and payoffs, in columns; and where these end."""
     leaves = [n for n in shown.nodes if game.kind[n] == LEAF]
@@ -806,16 +832,18 @@ def _draw_ends(
     for n in leaves:
         left, y = at.box_x[at.column[n]] + 5, at.y[n]
         if table:
-            parts.append(f'<path class="dt-l" d="M{_n(left + 6)} {_n(y)}H{_n(at.tail_x - 4)}"/>')
+            parts.append(f'<path class="dt-l" d="M{_n(left + 6)} {_n(y)}H{_n(at.tail_x - 4)}"{mark(fold.AT, n)}/>')
         look = "dt-k" if n in shown.path else _who(game, int(game.parent[n])) if n else "dt-c"
-        parts.append(f'<circle class="dt-f {look}" cx="{_n(left)}" cy="{_n(y)}" r="4"/>')
+        parts.append(f'<circle class="dt-f {look}" cx="{_n(left)}" cy="{_n(y)}" r="4"{mark(fold.AT, n)}/>')
     for heading, look, column in table:
         texts = [(text, SIZE) for text, _ in column.values()]
         x += max(_width(t, size, bold=True) for t, size in [(heading, SMALL), *texts])
-        parts.append(f'<g class="{look}">{_text(x, at.top - 8, heading, size=SMALL, look="dt-w dt-b", end=True)}</g>')
+        word = _text(x, at.top - 8, heading, size=SMALL, look="dt-w dt-b", end=True)
+        parts.append(f'<g class="{look}"{mark(fold.HEAD, 0)}>{word}</g>')
         for n, (text, full) in column.items():
             look = "dt-b" if n in shown.path else ""
-            parts.append(_text(x, at.y[n] + 4, text, look=look, end=True, full="" if full == text else full))
+            hover = "" if full == text else full
+            parts.append(_text(x, at.y[n] + 4, text, look=look, end=True, full=hover, more=mark(fold.AT, n)))
         x += 18
     return parts, x - 18 if table else at.box_x[-1] + at.box_width[-1]
 
@@ -913,6 +941,66 @@ def _description(game: Game, shown: Shown, coverage: str) -> str:
     return _one_line(text)
 
 
+# -- what a picture needs that unfolds -------------------------------------------------------------------------
+def _with_every_stub(game: Game, shown: Shown, further: Shown) -> Shown:
+    """All that a picture can show, with the line of what is folded away at every place that may need one."""
+    below = _leaves_below(game)
+
+    def all_of(node: int) -> Stub:
+        return Stub(int(below[node]), None if further.reach is None else float(further.reach[node]), ())
+
+    stubs = {n: shown.stubs.get(n, all_of(n)) for n in further.nodes if game.kind[n] != LEAF}
+    return replace(further, stubs=stubs)
+
+
+def _as_at_first(game: Game, shown: Shown, whole: Layout) -> Layout:
+    """The columns of all that can be shown, and the heights of what is shown at first; the rest waits at height 0."""
+    y, stub_y, room = _place(game, shown, {n: whole.column[n] for n in shown.nodes})
+    return replace(
+        whole,
+        y=dict.fromkeys(whole.y, 0.0) | y,
+        stub_y=dict.fromkeys(whole.stub_y, 0.0) | stub_y,
+        top=min(top for top, _ in room.values()),
+        bottom=max(bottom for _, bottom in room.values()),
+    )
+
+
+def _marks(shown: Shown, drawn: Shown) -> Mark:
+    """Attributes by which the script finds each part; what is not shown at first is hidden."""
+    place, first = {n: i for i, n in enumerate(drawn.nodes)}, set(shown.nodes)
+
+    def mark(part: str, node: int) -> str:
+        there = node in shown.stubs if part in (fold.REST, fold.REST_LINE) else node in first
+        return f' {part}="{place[node]}"' + ("" if there else ' display="none"')
+
+    return mark
+
+
+def _numbers_to_fold(game: Game, shown: Shown, drawn: Shown, at: Layout) -> dict[str, Any]:
+    """What the script needs to place everything anew, as :mod:`detente.model.fold` describes."""
+    place, first, below = {n: i for i, n in enumerate(drawn.nodes)}, set(shown.nodes), _leaves_below(game)
+    reach = None if drawn.reach is None else drawn.reach
+    half = [_edge_width(None if reach is None else float(reach[n])) / 2 for n in drawn.nodes]
+    return {
+        "parent": [place[int(game.parent[n])] if n else -1 for n in drawn.nodes],
+        "leaf": [int(game.kind[n] == LEAF) for n in drawn.nodes],
+        "column": [at.column[n] for n in drawn.nodes],
+        "first": [int(n in first) for n in drawn.nodes],
+        "below": [int(below[n]) for n in drawn.nodes],
+        "reach": None if reach is None else [float(f"{reach[n]:.6g}") for n in drawn.nodes],
+        "half": [round(h, 2) for h in half],
+        "y": [round(at.y[n], 1) for n in drawn.nodes],
+        "stubY": [round(at.stub_y.get(n, 0.0), 1) for n in drawn.nodes],
+        "label": [round(x, 1) for x in at.label_x],
+        "box": [round(x, 1) for x in at.box_x],
+        "right": [round(x + w, 1) for x, w in zip(at.box_x, at.box_width, strict=True)],
+        "lanes": [_lanes_width(n) for n in at.lanes],
+        "boxHalf": (BOX_HEIGHT + BOX_GAP) / 2,
+        "top": round(at.top, 1),
+        "bottom": round(at.bottom, 1),
+    }
+
+
 PICTURES = (".svg", ".png", ".pdf")
 
 
@@ -950,6 +1038,7 @@ def draw_tree(
     title: str | None = None,
     payoffs: Float[np.ndarray, "leaf player"] | None = None,
     theme_css: bool = True,
+    unfold: bool = False,
 ) -> str:
     """Draw a game as a tree, from left to right, in the order in which things happen.
 
@@ -971,6 +1060,8 @@ def draw_tree(
         theme_css: Whether the picture brings its own colours (light, dark, and black on white in print). If
             not, it is dark on white unless the page sets the variables ``--dt-paper``, ``--dt-ink``,
             ``--dt-muted``, ``--dt-chance`` and ``--dt-p0`` to ``--dt-p7``.
+        unfold: Whether a reader can fold and unfold the tree, with the pointer or the keyboard: a small script goes
+            with the picture, and four times as many histories. Where scripts do not run it looks the same.
 
     Returns:
         A self-contained SVG image, as text.
@@ -1000,13 +1091,28 @@ def draw_tree(
         highlight=highlight,
         whole_nodes=WHOLE_NODES,
     )
-    tags = _tags(game, shown)
     textbook = not shown.stubs and game.num_nodes <= WHOLE_NODES
-    at = _layout(game, shown, tags, textbook=textbook)
-    cells = _payoff_cells(game, [n for n in shown.nodes if game.kind[n] == LEAF], payoffs)
-    ends, right = _draw_ends(game, shown, at, cells)
+    if unfold:
+        further = _select(
+            game,
+            edge_probability=edge_probability,
+            max_leaves=FURTHER * max_leaves,
+            min_probability=0.0,
+            highlight=highlight,
+            whole_nodes=WHOLE_NODES,
+        )
+        drawn = _with_every_stub(game, shown, further)
+        tags = _tags(game, drawn)
+        at = _as_at_first(game, shown, _layout(game, drawn, tags, textbook=textbook))
+        mark = _marks(shown, drawn)
+    else:
+        drawn, tags, mark = shown, _tags(game, shown), _no_mark
+        at = _layout(game, shown, tags, textbook=textbook)
+    cells = _payoff_cells(game, [n for n in drawn.nodes if game.kind[n] == LEAF], payoffs)
+    ends, right = _draw_ends(game, drawn, at, cells, mark)
     width = max(MIN_WIDTH, right + MARGIN)
-    tree = [*_draw_steps(game, shown, at), *ends, *_draw_links(game, at), *_draw_boxes(game, shown, at, tags)]
+    links, boxes = _draw_links(game, at, mark), _draw_boxes(game, drawn, at, tags, mark)
+    tree = [*_draw_steps(game, drawn, at, mark), *ends, *links, *boxes]
 
     heading = _one_line(game.title if title is None else title)
     head, y = [], MARGIN
@@ -1020,27 +1126,31 @@ def draw_tree(
     tree_y = y - at.top
     y += at.bottom - at.top + 12
     foot = []
-    for note in _notes(game, shown, bool(cells), min_probability):
+    for number, note in enumerate(_notes(game, shown, bool(cells), min_probability)):
         for line in _wrap(note, SMALL, min(width, 900) - 2 * MARGIN):
             y += 15
-            foot.append(_text(MARGIN, y, line, size=SMALL, look="dt-m"))
+            foot.append(_text(MARGIN, y, line, size=SMALL, look="dt-m", more=mark(fold.COVER, 0) if not number else ""))
+    if unfold:
+        y += 15
+        foot.append(_text(MARGIN, y, fold.HINT, size=SMALL, look="dt-m", more=f' {fold.HINTED}="0" display="none"'))
     size = f'width="{_n(width)}" height="{_n(y + MARGIN)}"'
     box = f'viewBox="0 0 {_n(width)} {_n(y + MARGIN)}"'
     name = f"dt-{zlib.crc32(repr((heading, tree)).encode()):08x}"  # several pictures may share one page
     described = _description(game, shown, _coverage(game, shown, min_probability))
+    data = fold.data(_numbers_to_fold(game, shown, drawn, at)) if unfold else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="dt-tree" role="img" {size} {box} '
-            f'aria-labelledby="{name}-t {name}-d" font-family="system-ui, sans-serif">',
+            f'aria-labelledby="{name}-t {name}-d" font-family="system-ui, sans-serif"{data}>',
             f'<title id="{name}-t">{escape(heading)}</title>',
             f'<desc id="{name}-d">{escape(described)}</desc>',
-            _style(theme_css),
+            _style(theme_css) + (fold.STYLE if unfold else ""),
             f'<rect class="dt-bg" {size}/>',
             *head,
-            f'<g transform="translate(0,{_n(tree_y)})">',
+            f'<g transform="translate(0,{_n(tree_y)})"{mark(fold.TREE, 0)}>',
             *tree,
             "</g>",
-            *foot,
+            *([f"<g{mark(fold.FOOT, 0)}>", *foot, "</g>", fold.script()] if unfold else foot),
             "</svg>",
             "",
         ]

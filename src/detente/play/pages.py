@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from detente.model.names import with_article
 from detente.play import events as e
 from detente.play.exercise import Live
 from detente.play.host import FACILITATOR, OBSERVER, SEAT, Host
-from detente.play.meanings import with_article
 from detente.play.store import Grant
 from detente.play.tokens import form_key
 from detente.play.views import View, facilitator_view

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from detente.play.meanings import with_article
+from detente.model.names import with_article
 from detente.play.review import Counterfactual, Review, ReviewedStep
 
 FOLDER = Path(__file__).parent

@@ -272,6 +272,10 @@ class Part(Protocol):
         """Its addresses; they come before those of exercises."""
         ...
 
+    async def start(self) -> None:
+        """Begin what it does by itself; called once, when the server starts."""
+        ...
+
     async def close(self) -> None:
         """End what it has started."""
         ...
@@ -310,6 +314,8 @@ def make_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         await host.start()
+        for part in parts:
+            await part.start()
         yield
         for part in parts:
             await part.close()

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from detente.errors import ModelError, UsageError, nearest
-from detente.play.meanings import Words, with_article, words_of
+from detente.model.names import with_article
+from detente.play.meanings import Words, words_of
 
 # The language loads numpy. A server answers its first page before it has rules to follow, so it is imported when used.
 if TYPE_CHECKING:

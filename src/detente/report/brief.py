@@ -188,15 +188,19 @@ def _bottom_line(
             f"{percent(share)} of worlds."
         )
     # How exact choices are is an assumption of the method; what the analyst can look into is the rest.
-    named = [item for item in moved[first].items if item.parameter != file.precision]
+    named = [item for item in moved[first].items if item.parameter not in scenario.precisions]
     if named:
         verb = "rises" if named[0].coefficient > 0 else "falls"
         left_out = f"{ensemble.num_unconverged:,} of {ensemble.num_draws:,} worlds did not converge and are left out"
         solved = f"all {ensemble.num_draws:,} worlds converged" if not ensemble.num_unconverged else left_out
         coefficient = f"{named[0].coefficient:+.2f}".replace("-", "−")
+        # Said only where it would have come first: the chart below shows it there.
+        ahead = moved[first].items[: moved[first].items.index(named[0])]
+        left = " and the ".join(scenario.parameter_title(item.parameter) for item in ahead)
+        apart = f", apart from the {left}" if left else ""
         sentences.append(
             f"{title} {verb} most with the {scenario.parameter_title(named[0].parameter)} (rank coefficient "
-            f"{coefficient}); {solved}."
+            f"{coefficient}){apart}; {solved}."
         )
     return tuple(sentences)
 
@@ -220,7 +224,8 @@ def _spread(
 
 def _role(scenario: Scenario) -> str:
     role = scenario.file.decides
-    return f"the {role}" + (f" ({scenario.file.who[role]})" if role in scenario.file.who else "")
+    who = scenario.file.who.get(role, role)
+    return f"the {role}" + (f" ({who})" if who not in (role, f"the {role}") else "")
 
 
 def _largest_contrast(
@@ -336,7 +341,7 @@ def prior_predictive_check(scenario: Scenario) -> PriorCheck:
     """
     from detente.solve.api import solve
 
-    solution = solve(scenario.game, median_draw(scenario.priors), precision=scenario.file.precision, throw=True)
+    solution = solve(scenario.game, median_draw(scenario.priors), throw=True, **scenario.behaviour)
     game = scenario.game
     shares = {name: solution.outcome(name) for name, outcome in game.outcomes.items() if outcome.rows is None}
     most = MOST_OPTION

@@ -5,7 +5,7 @@ The same variable stands for the same policy (``--c0`` …) or player (``--dt-p0
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from xml.sax.saxutils import escape
@@ -14,19 +14,9 @@ import altair as alt
 
 from detente.record import Event
 from detente.report.brief import Brief
+from detente.report.colours import PLAYER_LIGHT, POLICY_LIGHT, STEP_LIGHT, STEP_TEXT_LIGHT
 from detente.report.terminal import policy_title
 
-# Distinguishable with any kind of colour vision, and at least 3 : 1 against the page (after Okabe and Ito).
-POLICY_LIGHT = ("#5b6470", "#0072b2", "#b84f00", "#007a59", "#a3487d", "#7d6200", "#3d7ea6", "#8c2d04")
-POLICY_DARK = ("#a9b2bd", "#56b4e9", "#ff9a52", "#2fcf9c", "#e79bc6", "#f0d04a", "#9fd3f5", "#ffc3a0")
-# Those of the drawn tree.
-PLAYER_LIGHT = ("#0b5cad", "#a64b00", "#00704a", "#7a3e9d", "#006c80", "#b0204c", "#6b6100", "#4a4a4a")
-PLAYER_DARK = ("#6cb4ff", "#ffa45c", "#4cd2a0", "#cf9bf0", "#55cfe6", "#ff8fae", "#d6c94a", "#c4c4c4")
-# One hue from faint to strong: how far an option goes. The text upon each step is readable on it.
-STEP_LIGHT = ("#e3e9ef", "#b9cadb", "#86a8c6", "#46759e", "#2a5d88", "#123c5f")
-STEP_DARK = ("#2b333b", "#3b5166", "#517596", "#7ca3c7", "#a9c9e6", "#dbeafa")
-STEP_TEXT_LIGHT = ("#16191d", "#16191d", "#16191d", "#ffffff", "#ffffff", "#ffffff")
-STEP_TEXT_DARK = ("#eceff2", "#eceff2", "#ffffff", "#10141a", "#10141a", "#10141a")
 INK, MUTED, GRID, BAR = "var(--ink,#16191d)", "var(--muted,#565e68)", "var(--grid,#dde2e7)", "var(--bar,#7b8794)"
 
 WIDTH, ROW = 250, 22  # pixels of a small chart, made for half a page or a telephone
@@ -65,21 +55,6 @@ def steps(count: int) -> list[int]:
     """
     last = len(STEP_LIGHT) - 1
     return [round(i * last / max(count - 1, 1)) for i in range(count)]
-
-
-def css_variables(dark: bool) -> str:
-    """The colours of all charts as CSS declarations.
-
-    Args:
-        dark: For a dark page instead of a light one.
-    """
-    families: Mapping[str, Sequence[str]] = {
-        "c": POLICY_DARK if dark else POLICY_LIGHT,
-        "dt-p": PLAYER_DARK if dark else PLAYER_LIGHT,
-        "q": STEP_DARK if dark else STEP_LIGHT,
-        "qt": STEP_TEXT_DARK if dark else STEP_TEXT_LIGHT,
-    }
-    return ";".join(f"--{name}{i}:{c}" for name, colours in families.items() for i, c in enumerate(colours))
 
 
 # -- charts -------------------------------------------------------------------------------------------------

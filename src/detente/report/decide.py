@@ -23,6 +23,7 @@ from detente.report.decide_rows import (
     watch_note,
 )
 from detente.report.decide_words import (
+    inside,
     is_telling,
     plain,
     points_text,
@@ -69,7 +70,7 @@ def _sections(decision: Decision) -> list[tuple[str, list[Any], str]]:
     good = "; ".join(f"{decision.criteria[n].title}: {_good(decision, n)}" for n in decision.headlines)
     return [
         ("Which policy is most robust, and for whom", [_robust_table(decision)], robust_note(decision)),
-        (f"What each policy costs {by.title}", [_cost_table(decision)], _cost_note(decision)),
+        (f"What each policy costs {inside(by)}", [_cost_table(decision)], _cost_note(decision)),
         (
             f"In which worlds “{title_of(decision, decision.preferred)}” fails",
             [_card_table(decision)],
@@ -205,7 +206,7 @@ def print_search(found: Search, decision: Decision, console: Console) -> None:
     """
     by = decision.criteria[found.by]
     console.print()
-    console.print(Text(f"The best of {len(found.found)} commitments for {by.title}, by {found.metric}", style="bold"))
+    console.print(Text(f"The best of {len(found.found)} commitments for {inside(by)}, by {found.metric}", style="bold"))
     table = _table("Commitment", "Metric", "Average")
     for item in found.found[:NUM_COMMITMENTS]:
         score = "not defined" if math.isnan(item.score) else f"{item.score:.3f}".replace("-", "−")

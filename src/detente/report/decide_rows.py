@@ -8,6 +8,7 @@ from detente.decide.assumptions import Assumption
 from detente.decide.indicators import Indicator
 from detente.report.decide_words import (
     grade_text,
+    inside,
     is_telling,
     ninetieth,
     parameter_value,
@@ -109,7 +110,7 @@ def findings_note(decision: Decision) -> str:
         "Low → high: average in the tenth of worlds where the parameter is lowest, and highest. Share: of the "
         "variance, first-order Sobol index and its 90 % interval, from the same worlds "
         f"({decision.indices.num_worlds:,}; no design); all together {percent(max(decision.indices.explained, 0.0))}. "
-        f"Worth: what {by.title} would gain on average by knowing it "
+        f"Worth: what {inside(by)} would gain on average by knowing it "
         f"before choosing; knowing everything: {all_said}. –: by a first look it would not change the choice."
     )
 

@@ -5,6 +5,7 @@ import math
 from detente.decide.analysis import Criterion, Decision
 from detente.decide.indicators import Indicator, Sign
 from detente.decide.search import SEPARATOR
+from detente.model.names import with_article
 from detente.report.words import percent
 
 LEAST_SIGN = 0.01  # options less likely than this are left out of the terminal
@@ -16,6 +17,15 @@ LEAST_RATIO = 1.1  # signs that say less, one way or the other, are left out
 def title_of(decision: Decision, policy: str) -> str:
     """What a policy is called."""
     return decision.scenario.file.policies[policy].title
+
+
+def inside(criterion: Criterion) -> str:
+    """What a criterion is called inside a sentence: a player with its article.
+
+    Args:
+        criterion: A player's payoff, or an outcome.
+    """
+    return with_article(criterion.title) if criterion.kind == "payoff" else criterion.title
 
 
 def worth_text(criterion: Criterion, value: float) -> str:
@@ -150,7 +160,7 @@ def sentences(decision: Decision) -> dict[str, str]:
 def _robust(decision: Decision) -> str:
     by = decision.criteria[decision.by]
     row = next(r for r in by.regret if r.policy == decision.preferred)
-    whose = f"For {by.title}" if by.kind == "payoff" else f"On “{by.title}”"
+    whose = f"For {inside(by)}" if by.kind == "payoff" else f"On “{by.title}”"
     high = points_text(by, ninetieth(decision, by, decision.preferred))
     text = (
         f"{whose}, {quoted(decision, decision.preferred)} ({_committed(decision)}) is the most robust of "
@@ -176,7 +186,7 @@ def _for_whom(decision: Decision) -> str:
     groups: dict[tuple[str, ...], list[str]] = {}
     for name, criterion in decision.criteria.items():
         if criterion.kind == "payoff" and name != decision.by:
-            groups.setdefault(criterion.best, []).append(criterion.title)
+            groups.setdefault(criterion.best, []).append(inside(criterion))
     said = [f"for {' and '.join(who)} {' or '.join(quoted(decision, p) for p in b)}" for b, who in groups.items()]
     return f"By the same metric the most robust is {', '.join(said)}." if said else ""
 

@@ -15,7 +15,7 @@ from detente.decide.ensemble import Ensemble
 from detente.decide.options import Cell, Path
 from detente.model.draw import draw_tree
 from detente.model.files import check_writable, write_text
-from detente.report import charts
+from detente.report import charts, colours
 from detente.report.brief import Brief, no_decision_text
 from detente.report.decide_rows import decision_context
 from detente.report.terminal import (
@@ -99,8 +99,8 @@ def _context(brief: Brief, generated: str) -> dict[str, Any]:
         "generated": generated,
         "on_paper": ON_PAPER,
         "language": "en",
-        "light": charts.css_variables(dark=False),
-        "dark": charts.css_variables(dark=True),
+        "light": colours.css_variables(dark=False),
+        "dark": colours.css_variables(dark=True),
         "style": (TEMPLATES / "brief.css").read_text(encoding="utf-8"),
         "who": _who(brief),
         "bottom_line": brief.bottom_line,
@@ -147,7 +147,7 @@ def _who(brief: Brief) -> list[dict[str, Any]]:
         {
             "role": role,
             "name": file.who.get(role, role),
-            "index": i % len(charts.PLAYER_LIGHT),
+            "index": i % len(colours.PLAYER_LIGHT),
             "decides": role == file.decides,
         }
         for i, role in enumerate(players)
@@ -174,7 +174,7 @@ def _row(brief: Brief, policy: str) -> dict[str, Any]:
     cells = [
         _cell(brief, name, cell, policy in best_policies(brief, name)) for name, cell in brief.table[policy].items()
     ]
-    index = brief.ensemble.policies.index(policy) % len(charts.POLICY_LIGHT)
+    index = brief.ensemble.policies.index(policy) % len(colours.POLICY_LIGHT)
     return {"title": policy_title(brief, policy), "index": index, "cells": cells}
 
 
@@ -270,7 +270,7 @@ def _steps(brief: Brief, policy: str, path: Path, movers: Mapping[str, int]) -> 
     return [
         {
             "who": _name(brief, players[movers[move]]) if move in movers else "",
-            "index": movers.get(move, 0) % len(charts.PLAYER_LIGHT),
+            "index": movers.get(move, 0) % len(colours.PLAYER_LIGHT),
             "move": move,
             "option": option,
         }
@@ -538,7 +538,7 @@ def _timeline(brief: Brief) -> dict[str, Any] | None:
                 "number": index,
                 "day": _span(event.happened),
                 "actor": event.actor,
-                "index": names.index(actor) % len(charts.PLAYER_LIGHT)
+                "index": names.index(actor) % len(colours.PLAYER_LIGHT)
                 if (actor := charts.actor_of(event, names)) in names
                 else None,
                 "act": event.act,

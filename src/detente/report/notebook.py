@@ -1,4 +1,4 @@
-"""What a notebook shows of a game, a solution, an ensemble and a brief: a tree, tables, the bottom line."""
+"""What a notebook shows of a game, a solution, an ensemble, a decision and a brief: a tree, tables, the bottom line."""
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from detente.axes import Game
+from detente.decide.analysis import Decision
 from detente.decide.ensemble import Ensemble
 from detente.decide.options import summarise
 from detente.errors import UsageError
 from detente.model.draw import draw_tree
 from detente.report.brief import Brief
+from detente.report.decide_rows import NUM_FINDINGS, finding_row, findings_note, robust_note, robust_row
+from detente.report.decide_words import summary
 from detente.report.terminal import (
     BEST_MARK,
     BETTER_MARKS,
@@ -36,10 +39,10 @@ def html(value: Any) -> str:
     """What a notebook shows of a record.
 
     Args:
-        value: A game, a solution, an ensemble or a brief.
+        value: A game, a solution, an ensemble, a decision or a brief.
 
     Returns:
-        Self-contained HTML: it fetches nothing and runs no script.
+        Self-contained HTML: it fetches nothing. Only a tree brings a script, which folds and unfolds it.
 
     Raises:
         UsageError: If it is something else.
@@ -55,12 +58,15 @@ def html(value: Any) -> str:
         Game: game_html,
         Solution: solution_html,
         Ensemble: ensemble_html,
+        Decision: decision_html,
         Brief: brief_html,
     }
     for kind, show_fn in shown.items():
         if isinstance(value, kind):
             return f'<div class="detente">{show_fn(value)}</div>'
-    raise UsageError(f"notebook: {type(value).__name__} has no display. Give a game, solution, ensemble or brief.")
+    raise UsageError(
+        f"notebook: {type(value).__name__} has no display. Give a game, solution, ensemble, decision or brief."
+    )
 
 
 def game_html(game: Game) -> str:
@@ -73,7 +79,7 @@ def game_html(game: Game) -> str:
         f"{len(game.players)} players, {game.num_nodes:,} nodes, {len(game.infosets):,} infosets, "
         f"{game.num_leaves:,} leaves, {len(game.parameters)} parameters"
     )
-    return f"<p>{size}</p>{_scrolling(draw_tree(game, max_leaves=TREE_LEAVES))}"
+    return f"<p>{size}</p>{_scrolling(draw_tree(game, max_leaves=TREE_LEAVES, unfold=True))}"
 
 
 def solution_html(solution: Solution) -> str:
@@ -126,7 +132,9 @@ def _payoffs(solution: Solution, usable: np.ndarray) -> str:
 def _solved_tree(solution: Solution, usable: np.ndarray) -> str:
     edges = solution.edges()[:, usable].mean(axis=1)
     payoffs = solution.problem.payoff[:, :, usable].mean(axis=2)
-    return _scrolling(draw_tree(solution.game, edge_probability=edges, max_leaves=TREE_LEAVES, payoffs=payoffs))
+    return _scrolling(
+        draw_tree(solution.game, edge_probability=edges, max_leaves=TREE_LEAVES, payoffs=payoffs, unfold=True)
+    )
 
 
 def ensemble_html(ensemble: Ensemble) -> str:
@@ -148,6 +156,34 @@ def _outcome(ensemble: Ensemble, name: str, policy: str) -> str:
     if ensemble.game.outcomes[name].kind == "flag":
         return f"{percent(cell.median)} ({percent_range(cell.low, cell.high)})"
     return f"{number_text(cell.median)} ({number_text(cell.low)} to {number_text(cell.high)})"
+
+
+def decision_html(decision: Decision) -> str:
+    """A decision: the answer in sentences, which policy is most robust and for whom, and what to find out first.
+
+    Args:
+        decision: The decision.
+    """
+    file = decision.scenario.file
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in summary(decision))
+    found = [robust_row(decision, name) for name in decision.criteria]
+    robust = [
+        [row["title"], row["best"], row["loses"], row["agree"] + (" · disagree" if row["disagree"] else "")]
+        for row in found
+    ]
+    first = decision.criteria[decision.headlines[0]].title
+    heads = ["Parameter", "Rests on", f"{first}: low → high", "Share", "Worth", "Choice flips"]
+    learn = [list(finding_row(decision, item).values()) for item in decision.findings[:NUM_FINDINGS]]
+    missing = decision.ensemble.num_unconverged
+    solved = f"{missing:,} of {decision.ensemble.num_draws:,} draws did not converge"
+    tail = " and are left out of every number" if missing else ""
+    return (
+        f"<p><strong>{escape(file.title)}</strong>, as known on {file.as_of}</p><ul>{said}</ul>"
+        f"{_table(['For', 'Most robust', 'It loses, in 9 of 10 worlds at most', 'Metrics that agree'], robust)}"
+        f"<p>{escape(robust_note(decision))}</p>"
+        f"{_table(heads, learn)}<p>{escape(findings_note(decision))}</p>"
+        f"<p>{solved}{tail}. What the model implies under its assumptions, not what will happen.</p>"
+    )
 
 
 def brief_html(brief: Brief) -> str:

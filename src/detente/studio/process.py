@@ -217,7 +217,9 @@ def _file(desk: Desk, question: Mapping[str, Any]) -> dict[str, Any]:
         "ranges.svg": ("image/svg+xml", lambda: ranges_sheet(room, _solved(desk, room, pairs, None), view.setting)),
         "tree.svg": (
             "image/svg+xml",
-            lambda: picture(room, room.forecast(view.setting), courses=view.courses, title=f"Courses under “{policy}”"),
+            lambda: picture(
+                room, room.forecast(view.setting), courses=view.courses, title=f"Courses under “{policy}”", unfold=True
+            ),
         ),
         "brief.html": (
             "text/html; charset=utf-8",
@@ -256,13 +258,14 @@ def _style(desk: Desk, question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ready(desk: Desk, question: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing but what takes time: asked before anybody waits for it."""
+    """Nothing but what takes time, a step at a time: asked before anybody waits for it."""
     import detente.studio.pages
     import detente.studio.record_page  # noqa: F401
 
-    if question["scenario"]:
-        room, pairs, _ = _open(desk, {**question, "query": []})
-        room.forecast(detente.studio.pages.read_view(pairs, room.scenario).setting)
+    if question["step"] != "program":
+        room, pairs, at = _open(desk, {**question, "query": []})
+        if question["step"] == "forecast":
+            detente.studio.pages.explore_page(room, pairs, at)  # templates are read too
     return {}
 
 

@@ -1,9 +1,9 @@
 """The studio on the server: its addresses, who may use them, and which process answers."""
 
 import asyncio
-import contextlib
+import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from detente.play.host import FACILITATOR
 from detente.play.limits import RateLimit
 from detente.play.server import NOTHING, Site, check_form, page, see
 from detente.play.tokens import form_key
-from detente.studio.process import Solver
+from detente.studio.process import FAULT, Solver
+from detente.studio.warm import STEPS, Warm
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,6 +27,8 @@ SLOW = ("ranges", "page with ranges")
 SLOW_FILES = ("worlds.csv", "ranges.svg", "brief.html")
 FACILITATOR_FILES = ("brief.html",)
 KEEP = {"cache-control": "max-age=300"}
+PATIENCE = 0.5  # seconds that a browser waits for the forecast before it is shown what is being done
+START_AFTER = 0.3  # seconds: the server's own first pages come before
 
 
 class Studio:
@@ -46,8 +49,9 @@ class Studio:
         self.quick = quick or Solver()
         self.slow = slow or Solver()
         self._style = ""
-        self._prepared: set[tuple[int, str]] = set()
-        self._tasks: set[asyncio.Task] = set()
+        self._warm = Warm(self.quick.ask)
+        self._warm_slow = Warm(self.slow.ask)
+        self._starting: asyncio.Task | None = None
 
     def routes(self, site: Site) -> list[Any]:
         """The addresses of the studio.
@@ -82,11 +86,22 @@ class Studio:
             route(f"{own}/record/{{scenario}}", self._record),
         ]
 
+    async def start(self) -> None:
+        """Make the scenario that is likeliest to be opened ready, behind what else the server does."""
+
+        async def soon() -> None:
+            await asyncio.sleep(START_AFTER)
+            for name in scenario_names()[-1:]:  # no more: who chooses another should not have to wait for it
+                self._warm.begin(name, _NOBODY)
+
+        self._starting = asyncio.ensure_future(soon())
+
     async def close(self) -> None:
         """End what was started."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._starting is not None:
+            self._starting.cancel()
+        await self._warm.close()
+        await self._warm_slow.close()
         await self.quick.close()
         await self.slow.close()
 
@@ -99,32 +114,28 @@ class Studio:
         from detente.studio.shell import Address, entries, list_page
 
         at = _address(site, request)
-        # One scenario and no more: who has chosen another meanwhile should not have to wait for it.
-        self._prepare(self.quick, ["", *scenario_names()[-1:]], {**at, "offered": {}})
         return page(list_page(entries(self.home, _offered(site)) if at["csrf"] else entries(), Address(**at)))
 
-    def _prepare(self, solver: Any, scenarios: Sequence[str], question: dict[str, Any]) -> None:
-        """Let a process load what takes time, before somebody waits for it."""
-
-        async def one_by_one() -> None:
-            for name in scenarios:
-                key = (id(solver), name)
-                if key not in self._prepared:
-                    self._prepared.add(key)
-                    with contextlib.suppress(Refused):  # whoever asks for it next hears of it
-                        await solver.ask({**question, "kind": "ready", "scenario": name})
-
-        task = asyncio.ensure_future(one_by_one())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _page(self, site: Site, request: "Request") -> "Response":
-        pairs = _pairs(request)
-        kind = "page with ranges" if ("ranges", "yes") in pairs else "page"
+        name, asked = request.path_params["scenario"], {"offered": _offered(site), **_address(site, request)}
+        kind = "page with ranges" if ("ranges", "yes") in _pairs(request) else "page"
+        ready = self._warm.begin(name, {**asked, "query": []})
+        if kind == "page" and "text/html" in request.headers.get("accept", ""):  # a program waits, a person looks on
+            await asyncio.wait({ready}, timeout=PATIENCE)
+            if not ready.done() and (shown := self._waiting(name, asked)):
+                return page(shown, headers={"cache-control": "no-store"})
         found = await self._ask(site, request, kind)
-        asked = {"offered": _offered(site), **_address(site, request)}
-        self._prepare(self.slow, [request.path_params["scenario"]], asked)
+        self._warm_slow.begin(name, {**asked, "query": []})
         return page(found["html"], found["status"])
+
+    def _waiting(self, name: str, asked: dict[str, Any]) -> str:
+        """What is shown while a scenario is made ready; empty if there is no such scenario."""
+        from detente.studio.shell import Address, folder_of, waiting_page
+
+        at = Address(asked["explore"], asked["record"], asked["csrf"])
+        folder = folder_of(name, self.home, asked["offered"]) if at.facilitator else folder_of(name)
+        step = self._warm.step(name, asked)
+        return "" if folder is None else waiting_page(folder, at, step, _words(step), len(STEPS))
 
     async def _record(self, site: Site, request: "Request") -> "Response":
         found = await self._ask(site, request, "record")
@@ -134,6 +145,10 @@ class Studio:
         from starlette.responses import Response
 
         part = request.path_params["part"]
+        if part == "ready":
+            step = self._warm.step(request.path_params["scenario"], _address(site, request))
+            told = json.dumps({"step": step, "of": len(STEPS), "words": _words(step)})
+            return Response(told, headers={"cache-control": "no-store"}, media_type="application/json")
         if part in ("forecast", "ranges"):
             try:
                 return page((await self._ask(site, request, part))["html"])
@@ -165,7 +180,12 @@ class Studio:
             **more,
         }
         slow = kind in SLOW or more.get("file") in SLOW_FILES
-        return await (self.slow if slow else self.quick).ask(question)
+        try:
+            return await (self.slow if slow else self.quick).ask(question)
+        except Refused as refusal:
+            if refusal.status == FAULT:  # the process may have ended, and what it had ready with it
+                (self._warm_slow if slow else self._warm).forget()
+            raise
 
     async def _static(self, site: Site, request: "Request") -> "Response":
         from starlette.responses import Response
@@ -178,6 +198,13 @@ class Studio:
             raise Refused(404, NOTHING)
         body = (files("detente.studio") / "static" / name).read_bytes()
         return Response(body, headers=KEEP, media_type=STATIC[name])
+
+
+_NOBODY = {"explore": "/explore", "record": "/record", "csrf": "", "query": [], "offered": {}}
+
+
+def _words(step: int) -> str:
+    return [*STEPS.values(), "Ready"][step]
 
 
 def _pairs(request: "Request") -> list[tuple[str, str]]:
@@ -195,7 +222,7 @@ def _address(site: Site, request: "Request") -> dict[str, str]:
         Refused: With status 404 if the address is a facilitator's and the visitor is not.
     """
     if "handle" not in request.path_params:
-        return {"explore": "/explore", "record": "/record", "csrf": ""}
+        return {name: _NOBODY[name] for name in ("explore", "record", "csrf")}
     visitor = site.visitor(request)
     if visitor.grant.role != FACILITATOR:
         raise Refused(404, NOTHING)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from detente.model.builtin import BUILTIN, FILE, scenario_names
 
@@ -86,6 +87,33 @@ def message_page(title: str, text: str, at: Address) -> str:
         at: Where the page is.
     """
     return render("message", title=title, text=text, at=at)
+
+
+def waiting_page(folder: Path, at: Address, step: int, words: str, steps: int) -> str:
+    """What is shown while a scenario is made ready for the first time.
+
+    Args:
+        folder: Of the scenario.
+        at: Where the page is.
+        step: How many steps are done.
+        words: What is being done.
+        steps: How many there are.
+
+    Returns:
+        The page; empty if the scenario's file cannot be read, which is for others to say.
+    """
+    try:
+        data = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+        policies = [
+            {"title": str(policy["title"]), "meaning": " ".join(str(policy["meaning"]).split())}
+            for policy in data.get("policies", {}).values()
+        ]
+        title, summary = str(data["title"]), " ".join(str(data.get("summary", "")).split())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, AttributeError, TypeError):
+        return ""
+    part = f"{at.explore}/{quote(folder.name)}/ready"
+    shown = {"title": title, "summary": summary, "policies": policies}
+    return render("waiting", at=at, part=part, step=step, words=words, steps=steps, **shown)
 
 
 # -- the scenarios that can be opened ----------------------------------------------------------------------

@@ -15,7 +15,9 @@ _STYLE = re.compile(r"<style>.*?</style>\n?", re.DOTALL)
 _NO_PAYOFFS = re.compile(r"<text[^>]*>The payoffs are formulas[^<]*</text>\n?")
 
 
-def picture(room: Room, forecast: Forecast, *, courses: int, title: str, theme_css: bool = True) -> str:
+def picture(
+    room: Room, forecast: Forecast, *, courses: int, title: str, theme_css: bool = True, unfold: bool = False
+) -> str:
     """The likeliest courses of events under the policy that is looked at, drawn.
 
     Args:
@@ -24,6 +26,7 @@ def picture(room: Room, forecast: Forecast, *, courses: int, title: str, theme_c
         courses: How many courses to draw at most.
         title: What stands above.
         theme_css: Whether the picture brings its own colours.
+        unfold: Whether it is to fold and unfold by itself, for a file.
 
     Returns:
         A self-contained SVG image.
@@ -32,7 +35,13 @@ def picture(room: Room, forecast: Forecast, *, courses: int, title: str, theme_c
     edges, _ = probabilities(made, game, forecast.leaf)
     named = replace(made.tree, players=tuple(room.stage.role(player) for player in made.tree.players))
     svg = draw_tree(
-        named, edge_probability=edges, max_leaves=courses, min_probability=LEAST, title=title, theme_css=theme_css
+        named,
+        edge_probability=edges,
+        max_leaves=courses,
+        min_probability=LEAST,
+        title=title,
+        theme_css=theme_css,
+        unfold=unfold,
     )
     # Payoffs were not asked for, so their absence needs no explanation.
     return _NO_PAYOFFS.sub("", svg)
@@ -87,8 +96,8 @@ def style_sheet() -> str:
 
 def page_colours() -> str:
     """The colours of players, policies and charts, light and dark, as a style sheet."""
-    from detente.report import charts
+    from detente.report import colours
 
-    light, dark = (charts.css_variables(dark=dark) for dark in (False, True))
+    light, dark = (colours.css_variables(dark=dark) for dark in (False, True))
     ours = "--grid:var(--line);--bar:var(--muted)"
     return f":root{{{light};{ours}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"

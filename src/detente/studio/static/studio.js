@@ -177,7 +177,37 @@ if (form) {
     }
   });
   settled = setTimeout(solveWorlds, SETTLED);
+  // What was moved before this file had come, or what the browser puts back after "back", is answered too.
+  window.addEventListener("pageshow", () => {
+    const moved = [...form.querySelectorAll("[data-median]")].filter((one) => short(one.value) !== short(one.defaultValue));
+    const chosen = [...form.querySelectorAll("[type=radio]")].some((one) => one.checked !== one.defaultChecked);
+    for (const one of moved) show(one);
+    if (moved.length || chosen) refresh(false);
+  });
 }
+
+// A scenario is being made ready: its page is fetched as soon as it is.
+const waiting = document.getElementById("waiting");
+const LOOK = 250; // milliseconds between two looks
+async function wait() {
+  try {
+    const answer = await fetch(waiting.dataset.part, { credentials: "same-origin" });
+    if (!answer.ok) throw new Error(await answer.text());
+    const told = await answer.json();
+    if (told.step >= told.of) return location.reload();
+    const bar = waiting.querySelector("progress");
+    const words = `${told.words} …`;
+    if (bar.value !== told.step) document.getElementById("announce").textContent = words;
+    bar.value = told.step;
+    waiting.querySelector("label").textContent = words;
+  } catch (error) {
+    say("The server did not answer", "Is it still running? This page looks again every few seconds.");
+    setTimeout(wait, 12 * LOOK);
+    return;
+  }
+  setTimeout(wait, LOOK);
+}
+if (waiting) wait();
 
 // A link to what backs a parameter opens it.
 const target = location.hash && document.getElementById(location.hash.slice(1));
