@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ import games
 import numpy as np
 from processes import ONE_THREAD, Peer, run
 from tables import load, machine, say, table
+
+from detente.axes import Game
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((1, 0, 0), (5, 0, 0), (2, 2, 1), (5, 2, 1), (5, 3, 2), (5, 5, 4))  # see two_rounds.py
@@ -79,33 +82,63 @@ def compiling() -> None:
     table("Compiling a crisis", rows)
 
 
-def sweeps_alone(game: Any, worlds: dict) -> tuple[float, int]:
-    """CPU seconds of one sweep of one draw, on the way along the branch, and the decisions that a sweep visits.
-
-    What can be worked out once, for good, is folded away before: sweeps visit the core of the game only.
-    """
+def core_calls(game: Game, worlds: dict) -> list[tuple]:
+    """What the kernel is asked for the core of a game while some worlds are solved, with copies of what it changes."""
     from detente.solve import sweep
     from detente.solve.api import solve
 
-    kernel, spent = sweep._fixed_point, []
+    kernel, calls = sweep._fixed_point, []
 
-    def timed(decisions, work, jobs, root, weight, room, *rest):
-        start = time.thread_time()
-        found = kernel(decisions, work, jobs, root, weight, room, *rest)
+    def noted(decisions, work, jobs, root, weight, room, *rest):
         if jobs[0] > 1:  # something is folded away: the core
-            spent.append((time.thread_time() - start, int(found[2].sum()), len(room.reach)))
-        return found
+            before = [array.copy() for array in (room.x, room.rate, room.rows)]
+            calls.append(((decisions, work, jobs, root, weight.copy(), room, *rest), before))
+        return kernel(decisions, work, jobs, root, weight, room, *rest)
 
-    sweep._fixed_point = timed
+    sweep._fixed_point = noted
     try:
-        best = np.inf
-        for _ in range(3):
-            spent.clear()
-            solve(game, worlds, precision="precision")
-            best = min(best, sum(s for s, _, _ in spent) / sum(n for _, n, _ in spent))
+        solve(game, worlds, precision="precision")
     finally:
         sweep._fixed_point = kernel
-    return best, spent[0][2]
+    return calls
+
+
+def sweeps_alone(game: Game, worlds: dict, threads: int) -> tuple[float, int]:
+    """Seconds by the clock for a sweep of one draw when so many threads sweep at once, and the decisions it visits.
+
+    What can be worked out once, for good, is folded away before: sweeps visit the core of the game only.
+    """
+    from detente.solve import lanes, sweep
+
+    calls = core_calls(game, worlds)
+
+    def replay(_: int) -> float:
+        """Sweeps of a draw in a second, all calls one after the other, in memory of this thread's own."""
+        best = 0.0
+        own = sweep._Room(*(_aligned(lanes, array) for array in calls[0][0][5]))
+        for _ in range(5):
+            spent, swept = 0.0, 0
+            for (decisions, work, jobs, root, weight, _room, *rest), before in calls:
+                for array, value in zip((own.x, own.rate, own.rows), before, strict=True):
+                    array[:] = value
+                aligned = _aligned(lanes, weight)
+                start = time.perf_counter()
+                found = sweep._fixed_point(decisions, work, jobs, root, aligned, own, *rest)
+                spent, swept = spent + time.perf_counter() - start, swept + int(found[2].sum())
+            best = max(best, swept / spent)
+        return best
+
+    with ThreadPoolExecutor(threads) as pool:
+        return 1 / sum(pool.map(replay, range(threads))), len(calls[0][0][5].reach)
+
+
+def _aligned(lanes: Any, array: np.ndarray) -> np.ndarray:
+    """A copy that begins with a cache line, where it has rows of lanes."""
+    if array.ndim < 2 or array.shape[-1] != lanes.LANES:
+        return array.copy()
+    copy = lanes.aligned(*array.shape[:-1])
+    copy[:] = array
+    return copy
 
 
 def october(draws: int, limit: float) -> None:
@@ -127,7 +160,7 @@ def october(draws: int, limit: float) -> None:
     sweeps, solve_once = solution.iterations, lambda: solve(game, worlds, precision="precision")
     work = float(sweeps.sum()) * game.num_nodes / 1e9  # so that seconds divided by it are ns a node, draw and sweep
     solved, by_clock = cpu_seconds(solve_once), seconds(solve_once)
-    alone, visited = sweeps_alone(game, worlds)
+    (alone, visited), (side_by_side, _) = sweeps_alone(game, worlds, 1), sweeps_alone(game, worlds, os.cpu_count() or 1)
     rows = [("what", "value")]
     rows.append((f"October, {draws:,} draws × {count} policies, {game.num_nodes:,} nodes", f"{taken:.1f} s"))
     rows.append(("the same, seconds of a core", f"{used:.1f} s"))
@@ -139,6 +172,8 @@ def october(draws: int, limit: float) -> None:
     rows.append((f"the same by the clock, on {os.cpu_count()} cores", f"{by_clock / work:.2f}"))
     words = f"the same of a core, the sweeps alone ({visited:,} decisions visited, the rest folded away once)"
     rows.append((words, f"{1e9 * alone / game.num_nodes:.2f}"))
+    words = f"the sweeps alone by the clock, on {os.cpu_count()} cores at once"
+    rows.append((words, f"{1e9 * side_by_side / game.num_nodes:.2f}"))
     table("The October scenario", rows)
 
     median = median_draw(scenario.priors)

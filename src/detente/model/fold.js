@@ -44,7 +44,7 @@
       return { count, share: d.reach && open[i].reduce((left, child) => left - d.reach[child], d.reach[i]) };
     }
 
-    // As in draw.py: every subtree keeps the room that it takes in each upright zone; siblings are pushed together.
+    // As in draw_layout.py: every subtree keeps the room that it takes in each upright zone; siblings are pushed together.
     function place(seen) {
       const folded = (i) => !d.leaf[i] && hidden(i).count > 0;
       const last = 2 * Math.max(...seen.map((i) => d.column[i] + (folded(i) ? 1 : 0)));

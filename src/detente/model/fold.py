@@ -1,7 +1,7 @@
 """What a drawn tree brings along so that its reader can fold and unfold it: a small script, and the numbers it needs.
 
 The script is in ``fold.js``. It finds parts of the picture by their attributes and lays the tree out as
-:mod:`detente.model.draw` does; without it the picture looks as it does at first.
+:mod:`detente.model.draw_layout` does; without it the picture looks as it does at first.
 """
 
 import json
