@@ -83,8 +83,9 @@ def test_constants_are_the_chances_and_payoffs_of_the_branches(problem):
     assert len(decisions.above_node) == len(plan.node)
 
 
+@pytest.mark.parametrize("normal", [False, True], ids=["logit", "probit"])
 @pytest.mark.parametrize("folded", [False, True])
-def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded):
+def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded, normal):
     """The kernel against the exact equations, which walk all nodes, from play drawn at random."""
     game, plan = problem.game, make_plan(problem.game)
     constants = find_constants(game, plan)
@@ -94,9 +95,9 @@ def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded):
     settled = np.zeros(len(decisions.player), dtype=bool)
     if folded:  # infosets of one node after which nothing is left to believe
         precision = np.full((len(game.players), LANES), 0.7)
-        settled = _find_settled_everywhere(plan, constants, weights, terminals, precision)
+        settled = _find_settled_everywhere(plan, constants, weights, terminals, precision, normal)
     core = find_core(plan, constants, settled, payoffs=not folded)
-    room = _make_room(core)
+    room = _make_room(core, normal)
     block = _Block(
         constants=constants,
         core=core,
@@ -107,6 +108,7 @@ def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded):
         precision=np.full((len(game.players), LANES), 0.7),
         tolerance=1e-10,
         max_sweeps=1,
+        normal=normal,
     )
     rng = np.random.default_rng(5)
     x = -rng.uniform(0.1, 3.0, (len(core.decisions.state), LANES))
@@ -114,7 +116,7 @@ def test_one_pass_of_the_jobs_is_one_pass_over_the_tree(problem, folded):
     play, payoffs, _, _ = block._fixed_point(core, 1.0, x.copy(), 0.0, 1)
     for lane in (0, LANES - 1):
         rows = block.rooms[0].rows[:, lane]
-        equations = _equations(core, constants, weights[:, lane], rows, block.precision[:, lane])
+        equations = _equations(core, constants, weights[:, lane], rows, block.precision[:, lane], normal)
         assert isinstance(equations, SweepEquations)
         expected, gains = equations.play(x[:, lane], 1.0)
         np.testing.assert_allclose(play[:, lane], expected, atol=1e-12)

@@ -131,7 +131,9 @@ def search(
     assert best is not None
     failed = [c.value for c in found if not c.at_top and np.isfinite(c.value)]
     agreed = starts is None and len(_tops(found)) == 1 and all(c.at_top for c in found)
-    higher = _far_out(objective, best, points[-1], rng) if agreed and objective.num_rows < SMALL else ()
+    # Not for the pseudo-likelihood: that is a start for the likelihood proper, and its searches are dear.
+    look = agreed and objective.num_rows < SMALL and problem.kind != "signalling"
+    higher = _far_out(objective, best, points[-1], rng) if look else ()
     return Search(best, tuple(_tops(found)), sum(not c.at_top for c in found), max(failed, default=-np.inf), higher)
 
 
