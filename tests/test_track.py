@@ -1,5 +1,6 @@
 """Following the branch of larger games: factorisations against NumPy's determinant, branches against the dense ones."""
 
+import importlib
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from detente.library.games import library_game
 from detente.model.compile import compile
 from detente.model.efg import read_efg
 from detente.solve import dense, track
+from detente.solve.api import solve
 from detente.solve.factor import below, beside, factor
 from detente.solve.problem import evaluate
 from detente.solve.solution import BIFURCATION, CONVERGED, NOT_CONVERGED
@@ -108,3 +110,21 @@ def test_games_of_the_reference_end_where_small_steps_do_and_crossings_are_seen(
             np.testing.assert_allclose(np.exp(point.x), np.exp(other.x), rtol=0, atol=1e-8, err_msg=name)
             if point.status == BIFURCATION:
                 assert point.bifurcation_at == pytest.approx(other.bifurcation_at, rel=0.05), name
+
+
+@pytest.mark.parametrize(
+    ("full", "most", "status"),
+    [(200, 3_000, CONVERGED), (0, 3_000, CONVERGED), (0, 20, CONVERGED), (0, 5, NOT_CONVERGED)],
+)
+def test_what_the_sweeps_lose_is_followed_and_left_only_where_both_ways_are_too_large(monkeypatch, full, most, status):
+    """54 free probabilities, of which 10 are in the state of the sweeps."""
+    entry = library_game("restraint-by-advice")
+    game = compile(entry.crisis)
+    wanted = solve(game, entry.defaults, precision=2.0, method="dense").probabilities
+    module = importlib.import_module("detente.solve.sweep")
+    monkeypatch.setattr(module, "DENSE_UNKNOWNS", full)
+    monkeypatch.setattr(module, "MAX_UNKNOWNS", most)
+    lost = solve(game, entry.defaults, precision=2.0, method="sweep", max_sweeps=1)
+    assert lost.status.tolist() == [status]
+    if status == CONVERGED:
+        np.testing.assert_allclose(lost.probabilities, wanted, rtol=0, atol=1e-8)

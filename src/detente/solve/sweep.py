@@ -477,16 +477,17 @@ def _follow_exactly(
     """Newton for one draw, written into the results; a game too large for that is left as it is."""
     game, state = problem.game, slot[equations.decisions.state]
     unknowns = game.num_slots - len(game.infosets)
-    few = unknowns <= DENSE_UNKNOWNS or equations.normal  # log-odds over λ are straight lines under logit only
-    if unknowns > MAX_UNKNOWNS:
+    # Small steps where they can be afforded; log-odds over log λ are nearly straight under logit only.
+    in_the_state = unknowns <= DENSE_UNKNOWNS or unknowns > MAX_UNKNOWNS or equations.normal
+    if in_the_state and len(state) > MAX_UNKNOWNS:
         return
-    if few:  # where every small step can be afforded
+    if in_the_state:
         points = follow_branch(equations, targets, tolerance=tolerance)
     else:
         points = follow(World(Tree(game), problem, draw), equations.precision, targets, tolerance=tolerance)
     for target, result, point in zip(targets, results, points, strict=True):
-        log_sigma, payoffs = equations.play(point.x if few else point.x[state], target)
-        result.log_probabilities[slot, draw] = log_sigma if few else point.x[slot]
+        log_sigma, payoffs = equations.play(point.x if in_the_state else point.x[state], target)
+        result.log_probabilities[slot, draw] = log_sigma if in_the_state else point.x[slot]
         result.payoffs[:, draw] = payoffs
         result.residual[draw] = point.residual
         result.status[draw] = point.status
