@@ -21,7 +21,7 @@ RANKS = (
     ("learn", "decide"),
     ("play", "report"),
     ("studio",),
-    ("cli_common",),
+    ("cli_common", "cli_stop"),
     (
         "cli_decide",
         "cli_fit",

@@ -1,26 +1,17 @@
 """Where the command line begins: Ctrl-C is heard before anything heavy is imported."""
 
-import signal
-import sys
-from typing import Any
+from detente.cli_stop import hear_stop, leave_stopped
 
 
 def main() -> None:
     """Import the command line and run it; Ctrl-C on the way there ends as it does later, with code 130."""
-    stopped = []
-
-    def stop(number: int, frame: Any) -> None:
-        stopped.append(number)
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, stop)
+    stopped = hear_stop()
     try:
         from detente.cli import main as run
     except BaseException:  # a library that is being imported may turn Ctrl-C into an error of its own
-        if not stopped:
-            raise
-        sys.stderr.write("detente: stopped; nothing is half-written\n")
-        sys.exit(130)
+        if stopped:
+            leave_stopped()
+        raise
     run()
 
 

@@ -1,6 +1,5 @@
 """The command line: one thin function per command; everything heavy is imported when a command needs it."""
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,6 @@ import typer
 from detente.cli_common import (
     EXIT_MISTAKE,
     EXIT_PROBLEMS,
-    EXIT_STOPPED,
     EXIT_UNCONVERGED,
     Json,
     ScenarioName,
@@ -31,6 +29,7 @@ from detente.cli_record import record_app
 from detente.cli_run import run
 from detente.cli_salvo import salvo
 from detente.cli_serve import serve
+from detente.cli_stop import EXIT_STOPPED, hear_stop, leave_stopped
 from detente.errors import DetenteError, UsageError
 
 if TYPE_CHECKING:
@@ -73,20 +72,13 @@ GameName = Annotated[str, typer.Argument(metavar="GAME", help="A scenario, a lib
 
 def main() -> None:
     """Run the command line; a user's mistake is a message and exit code 2, never a traceback; Ctrl-C is 130."""
-    stopped = []
-
-    def stop(number: int, frame: Any) -> None:
-        stopped.append(number)
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, stop)
+    stopped = hear_stop()
     try:
         app()
     except BaseException as error:
         # A library that is being imported may turn Ctrl-C into an error of its own: what was asked for counts.
         if stopped or (isinstance(error, SystemExit) and error.code == EXIT_STOPPED):
-            _say_error("stopped; nothing is half-written")
-            sys.exit(EXIT_STOPPED)
+            leave_stopped()
         if isinstance(error, DetenteError):
             _say_error(str(error))
             sys.exit(EXIT_MISTAKE)

@@ -13,7 +13,7 @@ from detente.errors import UsageError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXIT_PROBLEMS, EXIT_MISTAKE, EXIT_UNCONVERGED, EXIT_STOPPED = 1, 2, 3, 130
+EXIT_PROBLEMS, EXIT_MISTAKE, EXIT_UNCONVERGED = 1, 2, 3
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Seed = Annotated[int, typer.Option(help="Of the draws; the same seed gives the same numbers.")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detente.cli_common import Json, print_json
+from detente.cli_stop import EXIT_STOPPED
 from detente.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from detente.play.stage import Stage
     from detente.play.views import DecisionView
 
-EXIT_STOPPED = 130
 HELP = "Type the number or the name of an option; 'know' shows what you know, 'quit' leaves without saving."
 
 StageName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, its folder, or a library game.")]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detente.cli_common import EXIT_STOPPED, Json, ScenarioName, needs, print_json, progress
+from detente.cli_common import Json, ScenarioName, needs, print_json, progress
+from detente.cli_stop import EXIT_STOPPED
 
 if TYPE_CHECKING:
     from detente.decide.cube import Report
