@@ -242,3 +242,11 @@ def test_a_policy_may_bind_the_move_that_something_else_was_expected_of():
     game = compile(entry.crisis)
     bound = dt.solve(game, entry.defaults, precision=5.0, commit={"hunt of player 1": "stag"}, branch=both("hare"))
     assert bound.choice("hunt of player 2")["stag"][0] > 0.5
+
+
+def test_replies_that_do_not_settle_are_said_not_to_and_no_branch_is_spoken_of():
+    entry = library_game("stag-hunt")
+    lost = dt.solve(compile(entry.crisis), entry.defaults, precision=2.0, branch=both("hare"), max_sweeps=1)
+    assert not lost.converged.any()
+    assert lost.message().startswith("not converged (residual")
+    assert lost.message().endswith("replies did not settle from what was expected at first)")

@@ -78,6 +78,11 @@ class Solution:
                 f"converged (residual {self.residual[draw]:.1e}), but another branch crosses near precision {at:.4g}: "
                 "beyond it the equilibrium is not the only continuation"
             )
+        if self.branch != PRINCIPAL:
+            return (
+                f"not converged (residual {self.residual[draw]:.1e} after {self.iterations[draw]} iterations; replies "
+                "did not settle from what was expected at first)"
+            )
         at = self.precision_reached[draw]
         return (
             f"not converged (residual {self.residual[draw]:.1e} after {self.iterations[draw]} iterations; the "
